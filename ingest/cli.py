@@ -1,0 +1,122 @@
+"""`python -m ingest`: flags in, progress on standard error, the report on standard output.
+
+This module knows nothing of how a build works. What is slow to import is imported inside the command.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rag_app.terminal import run_command, say
+
+if TYPE_CHECKING:
+    from ingest.events import EventHandler
+    from rag_app.datatypes import IngestReport
+
+STRICT_EXIT_CODE = 3
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+
+
+@app.command(
+    help="Build a knowledge base from documents, or bring one up to date.\n\n"
+    "A new one:        python -m ingest docs/ --kb handbook\n\n"
+    "After changes:    python -m ingest --kb handbook\n\n"
+    "Another model:    python -m ingest --kb handbook --embed-model intfloat/multilingual-e5-small",
+)
+def ingest(
+    sources: Annotated[
+        list[Path] | None, typer.Argument(metavar="SOURCE...", help="Files or folders; added to those it has.")
+    ] = None,
+    kb: Annotated[str, typer.Option(help="Name of the knowledge base.")] = "default",
+    embed_model: Annotated[
+        list[str] | None,
+        typer.Option(help="A Hugging Face id, a folder, or 'bundled'; may be given more than once, and is added."),
+    ] = None,
+    drop_model: Annotated[list[str] | None, typer.Option(help="An embedding model to remove.")] = None,
+    chunk_tokens: Annotated[
+        int | None, typer.Option(min=0, help="Largest chunk, about four letters or one CJK character each; 0: whole documents.")
+    ] = None,
+    overlap: Annotated[int | None, typer.Option(min=0, help="What two chunks in a row may share.")] = None,
+    replace_sources: Annotated[bool, typer.Option("--replace-sources", help="SOURCE takes the place of what it has.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Read every file again.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a file was not indexed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and cut, write nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="Progress as JSON lines on standard error.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Never ask the model hub.")] = False,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    indexes: Annotated[Path | None, typer.Option(help="The index root; else RAG_APP_INDEXES, else ./indexes.")] = None,
+) -> None:
+    """Parse the flags, build, print the report."""
+    from ingest.build import BuildRequest, build
+    from ingest.progress import json_lines, progress_bar
+    from rag_app.config import load_settings
+
+    settings = load_settings(indexes=indexes, offline=offline or None, device=device)
+    request = BuildRequest(
+        kb=kb,
+        sources=tuple(sources or ()),
+        embed_models=tuple(embed_model or ()),
+        drop_models=tuple(drop_model or ()),
+        chunk_tokens=chunk_tokens,
+        overlap=overlap,
+        replace_sources=replace_sources,
+        rebuild=rebuild,
+        dry_run=dry_run,
+    )
+
+    def run(on_event: EventHandler) -> IngestReport:
+        return build(request, settings, on_event)
+
+    if events:
+        report = run(json_lines)
+    else:
+        with progress_bar() as on_event:
+            report = run(on_event)
+    if as_json:
+        print(json.dumps(report_as_json(report), ensure_ascii=False))
+    else:
+        _print_report(report, dry_run=dry_run)
+    if strict and report.not_indexed:
+        say(f"{len(report.not_indexed)} files were not indexed (--strict).")
+        sys.exit(STRICT_EXIT_CODE)
+
+
+def report_as_json(report: IngestReport) -> dict[str, Any]:
+    """Return the object that `--json` prints."""
+    from dataclasses import asdict
+
+    return asdict(report)
+
+
+def _print_report(report: IngestReport, *, dry_run: bool) -> None:
+    from collections import Counter
+
+    from rag_app.text import printable
+
+    counts = Counter(document.status for document in report.documents)
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items())
+    for document in report.not_indexed:
+        print(printable(f"{document.status:>9}  {document.path}  {document.reason}", keep_line_breaks=False))
+    for model in report.models:
+        print(
+            f"{model.model}: {model.embedded} chunks embedded, {model.reused} taken from the cache"
+            + (f", {model.chunks_per_second:.0f} a second" if model.embedded else "")
+            + (f", {model.truncated} cut at the window" if model.truncated else "")
+        )
+    print(f"{len(report.documents)} files ({summary}); {report.chunks} chunks; {report.seconds:.1f} s")
+    if dry_run:
+        print("Nothing was written (--dry-run).")
+    else:
+        print(f"{report.kb} is at {report.generation}. Ask it: rag-app ask \"...\" --kb {report.kb}")
+
+
+def main() -> None:
+    """Run the command line program."""
+    run_command(app)

@@ -1,0 +1,52 @@
+"""Question-answering and retrieval data sets: SQuAD JSON and the corpus of a BEIR folder, one document a record.
+
+Their questions are not documents; the comparison of models reads those.
+This module knows nothing of files: it is given bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ingest.loaders.extract import Extract, decode
+from rag_app.errors import DocumentError
+from rag_app.text import normalise
+
+
+def load_squad(data: bytes) -> Iterator[Extract]:
+    """Yield the paragraphs of a SQuAD 1.1 or 2.0 file; a record is named by article and paragraph: `Normans/3`.
+
+    Raises:
+        DocumentError: another kind of JSON.
+    """
+    try:
+        content: Any = json.loads(decode(data))
+        articles = [(article.get("title", ""), article["paragraphs"]) for article in content["data"]]
+        paragraphs = [
+            (title or f"article {i}", f"{title or i}/{j}", paragraph["context"])
+            for i, (title, group) in enumerate(articles)
+            for j, paragraph in enumerate(group)
+        ]
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise DocumentError("It is not a SQuAD file: expected JSON with data[].paragraphs[].context.") from error
+    for title, record, context in paragraphs:
+        yield Extract(normalise(context), title=title.replace("_", " "), record=record)
+
+
+def load_beir_corpus(data: bytes) -> Iterator[Extract]:
+    """Yield the documents of a BEIR `corpus.jsonl`, named by their `_id`.
+
+    Raises:
+        DocumentError: a line that is not such a document, by its number.
+    """
+    for number, line in enumerate(decode(data).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            record, title, text = str(row["_id"]), row.get("title") or "", row["text"]
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise DocumentError(f"Line {number} is not a BEIR document: expected JSON with _id, title and text.") from error
+        yield Extract(normalise(text), title=normalise(title), record=record)

@@ -1,0 +1,123 @@
+"""The settings, by stage, and the one place where rag.toml, the environment and flags are read.
+
+Precedence: a flag, then the environment (`RAG_APP_GENERATOR`, `RAG_APP_RETRIEVAL__TOP_K`), then `rag.toml` in the
+working folder, then the defaults below. Settings are passed on, never fetched; they hold no live objects.
+This module knows nothing of what the settings do.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from rag_app.errors import ConfigurationError
+
+CONFIGURATION_FILE = "rag.toml"
+
+RetrieverName = Literal["hybrid", "dense", "keyword"]
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+
+
+class _Stage(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChunkingSettings(_Stage):
+    """How documents are cut. Sizes are in the unit of `rag_app.text.size_in_units`.
+
+    The default size is measured (docs/benchmarks.md, "Chunk size"): 99.5 % of English and Chinese chunks, heading path
+    included, fit a window of 256 tokens.
+    """
+
+    chunk_tokens: int = Field(default=200, ge=0, le=8192)
+    overlap: int = Field(default=30, ge=0)
+
+
+class RetrievalSettings(_Stage):
+    """How passages are found. `dense_weight` is the share of the dense retriever in the fused score."""
+
+    retriever: RetrieverName = "hybrid"
+    top_k: int = Field(default=5, ge=1, le=100)
+    dense_weight: float = Field(default=0.5, ge=0, le=1)
+
+
+class AnsweringSettings(_Stage):
+    """How an answer is written. Both limits are in the generator's tokens."""
+
+    max_new_tokens: int = Field(default=200, ge=1, le=4096)
+    max_prompt_tokens: int = Field(default=1500, ge=256)
+
+
+class LimitSettings(_Stage):
+    """What is refused: questions longer than `question_characters`, files larger than `file_megabytes`."""
+
+    question_characters: int = Field(default=2000, ge=1)
+    file_megabytes: int = Field(default=25, ge=1)
+
+
+class Settings(BaseSettings):
+    """All settings. `generator` None: the catalogue's default for the device."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RAG_APP_",
+        env_nested_delimiter="__",
+        toml_file=CONFIGURATION_FILE,
+        frozen=True,
+        extra="forbid",
+    )
+
+    indexes: Path = Path("indexes")
+    embed_model: str = "BAAI/bge-m3"
+    generator: str | None = None
+    device: DeviceName = "auto"
+    offline: bool = False
+    chunking: ChunkingSettings = ChunkingSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    answering: AnsweringSettings = AnsweringSettings()
+    limits: LimitSettings = LimitSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags first, then the environment, then rag.toml."""
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Return the settings in force. Flags that are None were not given; those of a stage are given as a dict.
+
+    Raises:
+        ConfigurationError: an unknown name or a value that is not allowed, with where it stands.
+    """
+    given: dict[str, Any] = {}
+    for name, value in flags.items():
+        if isinstance(value, dict):
+            value = {key: part for key, part in value.items() if part is not None} or None
+        if value is not None:
+            given[name] = value
+    try:
+        return Settings(**given)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{CONFIGURATION_FILE} is not valid TOML: {error}.", "Correct it or remove it.") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = ".".join(str(part) for part in problem["loc"])
+        raise ConfigurationError(
+            f"The setting '{name}' cannot be used: {problem['msg'].lower()} (found {problem['input']!r:.80}).",
+            f"Change it where it is set: a flag, RAG_APP_{name.upper().replace('.', '__')}, or {CONFIGURATION_FILE}.",
+        ) from error

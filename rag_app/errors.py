@@ -1,0 +1,121 @@
+"""Every error a user can meet, in one tree.
+
+    RagAppError                       exit 1
+    ├── UsageError                    exit 2   what was asked for cannot be done as asked
+    │   ├── QuestionError             empty, or too long
+    │   ├── SourceError               a document source that is missing, empty or unreadable
+    │   ├── KnowledgeBaseNameError    a name that is not a plain folder name
+    │   └── ConfigurationError        rag.toml, the environment or a flag holds what is not allowed
+    ├── KnowledgeBaseError            something about an index on disk
+    │   ├── KnowledgeBaseNotFound     exit 2
+    │   ├── KnowledgeBaseDamaged      a file is missing, cut or not what the manifest says
+    │   ├── FormatVersionError        written by another version of the format
+    │   ├── EmbedderMismatch          no vectors of this embedding model
+    │   └── KnowledgeBaseBusy         exit 4   another build holds the lock
+    ├── ModelError                    something about a model
+    │   ├── ModelNotAvailable         neither on the machine nor to be had
+    │   ├── ModelLoadError            there, but it cannot be loaded
+    │   ├── EmbeddingError            vectors that are not finite or not of the promised shape
+    │   └── GenerationError           the generator failed while answering
+    └── DocumentError                 one file; caught by the build, which puts it in the report
+
+The message of each says what was found and what was expected; `remedy` says what to run or change.
+This module knows nothing of the rest of the project.
+"""
+
+from __future__ import annotations
+
+
+class RagAppError(Exception):
+    """Base of every error this project raises on purpose.
+
+    Args:
+        found: what happened or was found, and what was expected.
+        remedy: what the user can do, with the command where there is one.
+    """
+
+    exit_code = 1
+
+    def __init__(self, found: str, remedy: str = "") -> None:
+        """Keep both halves apart, so that a page can show them in two places."""
+        super().__init__(found, remedy)
+        self.found = found
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """One line: what happened, then what to do."""
+        return f"{self.found} {self.remedy}".strip()
+
+
+class UsageError(RagAppError):
+    """What was asked for cannot be done as asked."""
+
+    exit_code = 2
+
+
+class QuestionError(UsageError):
+    """A question that is empty or too long to be embedded whole."""
+
+
+class SourceError(UsageError):
+    """A document source that is missing, empty or unreadable."""
+
+
+class KnowledgeBaseNameError(UsageError):
+    """A knowledge base name that is not a plain folder name."""
+
+
+class ConfigurationError(UsageError):
+    """A setting with an unknown name or a value that is not allowed."""
+
+
+class KnowledgeBaseError(RagAppError):
+    """Something about a knowledge base on disk."""
+
+
+class KnowledgeBaseNotFound(KnowledgeBaseError):
+    """No knowledge base of that name."""
+
+    exit_code = 2
+
+
+class KnowledgeBaseDamaged(KnowledgeBaseError):
+    """A file is missing, cut short or differs from what the manifest says."""
+
+
+class FormatVersionError(KnowledgeBaseError):
+    """Written in a version of the on-disk format that this program does not read."""
+
+
+class EmbedderMismatch(KnowledgeBaseError):
+    """The knowledge base has no vectors of the embedding model that was asked for."""
+
+
+class KnowledgeBaseBusy(KnowledgeBaseError):
+    """Another build holds the lock of this knowledge base."""
+
+    exit_code = 4
+
+
+class ModelError(RagAppError):
+    """Something about a model."""
+
+
+class ModelNotAvailable(ModelError):
+    """A model that is not on the machine and could not be fetched."""
+
+
+class ModelLoadError(ModelError):
+    """A model whose files are there, but which cannot be loaded."""
+
+
+class EmbeddingError(ModelError):
+    """Vectors that are not finite, or not of the promised shape."""
+
+
+class GenerationError(ModelError):
+    """The generator failed while writing an answer."""
+
+
+class DocumentError(RagAppError):
+    """One document that cannot be read; the build goes on and reports it."""

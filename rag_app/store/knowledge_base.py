@@ -1,0 +1,104 @@
+"""A knowledge base as a reader sees it: one immutable generation, opened and checked.
+
+    knowledge_base = KnowledgeBase.open(Path("indexes"), "sample")
+
+Everything that answers one question comes from one object of this class, so that passages, scores and citations can
+never be of two generations. This module knows nothing of models or of how a generation is made.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from rag_app.datatypes import Fingerprint
+from rag_app.errors import EmbedderMismatch, KnowledgeBaseDamaged
+from rag_app.store import layout
+from rag_app.store.chunks import ChunkStore
+from rag_app.store.keywords import KeywordIndex
+from rag_app.store.layout import Manifest
+from rag_app.store.vectors import VectorIndex
+
+# A build may publish, and remove the generation before the last, while CURRENT is being followed.
+_OPEN_ATTEMPTS = 5
+
+
+class KnowledgeBase:
+    """One generation of a knowledge base, read-only. Safe to use from several threads."""
+
+    def __init__(self, name: str, folder: Path, manifest: Manifest) -> None:
+        """Use `open`."""
+        self.name = name
+        self.folder = folder
+        self.manifest = manifest
+        self.chunks = ChunkStore(folder / layout.CHUNKS)
+        self._vectors: dict[str, VectorIndex] = {}
+
+    @classmethod
+    def open(cls, indexes: Path, name: str) -> KnowledgeBase:
+        """Open the live generation after checking the manifest's sum and the size of every file.
+
+        Raises:
+            KnowledgeBaseNameError: not a plain folder name.
+            KnowledgeBaseNotFound: nothing of that name.
+            KnowledgeBaseDamaged: a file is missing or differs, by name.
+            FormatVersionError: made by another version.
+        """
+        base = indexes / layout.checked_name(name)
+        for _ in range(_OPEN_ATTEMPTS):
+            folder, manifest_sum = layout.read_current(base)
+            try:
+                return cls(name, folder, layout.read_manifest(folder, manifest_sum))
+            except KnowledgeBaseDamaged:
+                # If CURRENT has moved on, the generation was replaced under us; if not, the damage is real.
+                if layout.read_current(base)[0] == folder:
+                    raise
+        raise KnowledgeBaseDamaged(
+            f"The knowledge base '{name}' was replaced {_OPEN_ATTEMPTS} times while it was being opened.", "Try again."
+        )
+
+    @property
+    def generation(self) -> str:
+        """The name of the generation."""
+        return self.manifest.generation
+
+    @property
+    def models(self) -> tuple[Fingerprint, ...]:
+        """The embedding models it has vectors of; the first is the default."""
+        return self.manifest.models
+
+    @cached_property
+    def chunk_count(self) -> int:
+        """The number of chunks."""
+        return self.chunks.count()
+
+    @cached_property
+    def keywords(self) -> KeywordIndex:
+        """The keyword index, opened when first used."""
+        return KeywordIndex(self.folder / layout.KEYWORDS)
+
+    def vectors(self, fingerprint: Fingerprint) -> VectorIndex:
+        """Return the vectors that an embedder with this fingerprint made.
+
+        Raises:
+            EmbedderMismatch: there are none, even if those of another model have the same dimension.
+        """
+        if fingerprint not in self.models:
+            raise self._mismatch(fingerprint)
+        if fingerprint.digest not in self._vectors:
+            folder = layout.vectors_folder(self.folder, fingerprint)
+            self._vectors[fingerprint.digest] = VectorIndex(folder, fingerprint)
+        return self._vectors[fingerprint.digest]
+
+    def _mismatch(self, wanted: Fingerprint) -> EmbedderMismatch:
+        there = ", ".join(f"{model.model} ({model.digest})" for model in self.models) or "none"
+        same_name = any(model.model == wanted.model for model in self.models)
+        reason = ", which has other files, prompts or settings than the model it was built with" if same_name else ""
+        return EmbedderMismatch(
+            f"The knowledge base '{self.name}' has no vectors of {wanted.model} ({wanted.digest}){reason}; it has: {there}.",
+            f"Add them: python -m ingest --kb {self.name} --embed-model {wanted.model}",
+        )
+
+    def close(self) -> None:
+        """Close the files."""
+        self.chunks.close()

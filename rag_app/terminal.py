@@ -1,0 +1,48 @@
+"""The edge between the commands and a terminal: errors become one line and an exit code, never a traceback.
+
+Data goes to standard output, messages to standard error. This module knows nothing of what the commands do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from rag_app.errors import RagAppError
+from rag_app.text import printable
+
+INTERRUPTED = 130
+
+
+def say(message: str) -> None:
+    """Print a message for a person to standard error, with control characters shown instead of obeyed."""
+    print(printable(message), file=sys.stderr, flush=True)
+
+
+def run_command(command: Callable[[], object]) -> None:
+    """Run a command line program and exit with its code.
+
+    An error of ours is printed in one line. Any other is a defect: it is named in one line, and shown in full only where
+    RAG_APP_TRACEBACK is set.
+    """
+    try:
+        command()
+    except RagAppError as error:
+        say(f"error: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        say("Interrupted. What was live before still is.")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of a pipe (`| head`) has gone: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # the edge: whatever it is, a person gets a sentence
+        if os.environ.get("RAG_APP_TRACEBACK"):
+            raise
+        detail = str(error).strip().splitlines()
+        say(
+            f"error: unexpected {type(error).__name__}{': ' + detail[0][:200] if detail else ''}. Nothing was changed. "
+            "Set RAG_APP_TRACEBACK=1 to see where, and please report it."
+        )
+        sys.exit(1)
