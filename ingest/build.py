@@ -25,6 +25,7 @@ from ingest.sources import discover, resolve_sources, supported_endings
 from rag_app.config import ChunkingSettings, Settings
 from rag_app.datatypes import Chunk, DocumentReport, FileStatus, IngestReport, ModelReport
 from rag_app.errors import KnowledgeBaseDamaged, KnowledgeBaseNotFound, SourceError, UsageError
+from rag_app.models.catalogue import load_catalogue
 from rag_app.models.embedder_spec import EmbedderSpec, resolve_embedder
 from rag_app.store import layout
 from rag_app.store.chunks import ChunkStore, write_chunks
@@ -65,7 +66,9 @@ def build(request: BuildRequest, settings: Settings, on_event: EventHandler) -> 
     started = time.perf_counter()
     base = settings.indexes / layout.checked_name(request.kb)
     previous = _open_previous(settings.indexes, request)
-    sources = resolve_sources(request.sources, previous.manifest.sources if previous else (), replace=request.replace_sources)
+    sources = resolve_sources(
+        request.sources, previous.manifest.sources if previous else (), replace=request.replace_sources
+    )
     specs = _resolve_models(request, settings, previous, on_event)
     chunking = _chunking(request, settings, previous)
     same_parse = previous is not None and previous.manifest.parsing == parsing_settings(chunking)
@@ -121,7 +124,7 @@ def _resolve_models(
     """Find the embedding models: the base's own, then those given; the default for a new base."""
     own = [fingerprint.model for fingerprint in previous.models] if previous else []
     given = list(request.embed_models) or ([] if own else [settings.embed_model])
-    dropped = {_canonical(model, settings) for model in request.drop_models}
+    dropped = {load_catalogue().embedder_name(model) for model in request.drop_models}
     unknown = dropped - set(own)
     if unknown:
         raise UsageError(
@@ -133,21 +136,15 @@ def _resolve_models(
         on_event(Event(EventKind.MESSAGE, message))
 
     wanted = [model for model in own if model not in dropped] + given
-    specs = {}
+    specs: dict[str, EmbedderSpec] = {}
     for model in wanted:
         spec = resolve_embedder(model, offline=settings.offline, announce=announce)
         specs.setdefault(spec.fingerprint.digest, spec)
     if not specs:
-        raise UsageError("A knowledge base needs at least one embedding model.", "Add another with --embed-model first.")
+        raise UsageError(
+            "A knowledge base needs at least one embedding model.", "Add another with --embed-model first."
+        )
     return list(specs.values())
-
-
-def _canonical(model: str, settings: Settings) -> str:
-    """Return the id under which an index names a model, without looking for its files where the catalogue knows it."""
-    from rag_app.models.catalogue import load_catalogue
-
-    row = load_catalogue().embedder(model)
-    return row.id if row else model
 
 
 def _chunking(request: BuildRequest, settings: Settings, previous: KnowledgeBase | None) -> ChunkingSettings:

@@ -40,10 +40,13 @@ def ingest(
     ] = None,
     drop_model: Annotated[list[str] | None, typer.Option(help="An embedding model to remove.")] = None,
     chunk_tokens: Annotated[
-        int | None, typer.Option(min=0, help="Largest chunk, about four letters or one CJK character each; 0: whole documents.")
+        int | None,
+        typer.Option(min=0, help="Largest chunk, about four letters or one CJK character each; 0: whole documents."),
     ] = None,
     overlap: Annotated[int | None, typer.Option(min=0, help="What two chunks in a row may share.")] = None,
-    replace_sources: Annotated[bool, typer.Option("--replace-sources", help="SOURCE takes the place of what it has.")] = False,
+    replace_sources: Annotated[
+        bool, typer.Option("--replace-sources", help="SOURCE takes the place of what it has.")
+    ] = False,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read every file again.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a file was not indexed.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and cut, write nothing.")] = False,
@@ -114,7 +117,7 @@ def _print_report(report: IngestReport, *, dry_run: bool) -> None:
     if dry_run:
         print("Nothing was written (--dry-run).")
     else:
-        print(f"{report.kb} is at {report.generation}. Ask it: rag-app ask \"...\" --kb {report.kb}")
+        print(f'{report.kb} is at {report.generation}. Ask it: rag-app ask "..." --kb {report.kb}')
 
 
 def main() -> None:

@@ -32,10 +32,12 @@ _DIGIT = re.compile(r"\d")
 
 # The function words of English that carry no subject: they would only make every passage match every question.
 ENGLISH_STOP_WORDS = frozenset(
-    "a about after all also am an and any are as at be because been before being but by can could did do does doing for "
-    "from had has have having he her here him his how i if in into is it its just me my no not of on or our out over own "
-    "she should so some such than that the their them then there these they this those through to too under until up very "
-    "was we were what when where which while who whom why will with would you your".split()
+    """
+    a about after all also am an and any are as at be because been before being but by can could did do does doing
+    for from had has have having he her here him his how i if in into is it its just me my no not of on or our out
+    over own she should so some such than that the their them then there these they this those through to too
+    under until up very was we were what when where which while who whom why will with would you your
+    """.split()  # noqa: SIM905 - a paragraph is read more easily than a list of a hundred strings
 )
 
 _SENTENCE_END = re.compile(
@@ -55,7 +57,7 @@ _JOINERS = "\u200c\u200d"  # they hold emoji and Indic letters together
 
 
 def normalise(text: str) -> str:
-    """Return the text in Unicode form NFC, with `\\n` line ends and without a byte order mark."""
+    r"""Return the text in Unicode form NFC, with `\n` line ends and without a byte order mark."""
     return unicodedata.normalize("NFC", text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
 
 
@@ -149,9 +151,9 @@ def language_of(text: str, *, sample: int = 20_000) -> str:
 
 
 def printable(text: str, *, keep_line_breaks: bool = True) -> str:
-    """Return the text without what would act on a terminal or hide: control and bidirectional-override characters.
+    r"""Return the text without what would act on a terminal or hide: control and bidirectional-override characters.
 
-    They become `\\x1b`-like escapes, so that nothing disappears unseen.
+    They become `\x1b`-like escapes, so that nothing disappears unseen.
     """
     kept = _JOINERS + ("\n\t" if keep_line_breaks else "")
     return "".join(

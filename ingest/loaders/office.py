@@ -16,7 +16,7 @@ from rag_app.errors import DocumentError
 from rag_app.text import normalise
 
 if TYPE_CHECKING:
-    from docx.table import Table
+    from docx.table import Table, _Cell
     from docx.text.paragraph import Paragraph
 
 _HEADING_STYLE = re.compile(r"heading (\d)", re.IGNORECASE)
@@ -61,9 +61,9 @@ def _table(table: Table) -> str:
     """Return a table, a row a line; a cell that spans columns is given once."""
     rows = []
     for row in table.rows:
-        cells = []
+        cells: list[_Cell] = []
         for cell in row.cells:
-            if not cells or cell._tc is not cells[-1]._tc:
+            if not cells or cell._tc is not cells[-1]._tc:  # noqa: SLF001 - python-docx has no other name for it
                 cells.append(cell)
         rows.append(" | ".join(" ".join(cell.text.split()) for cell in cells))
     return "\n".join(rows)

@@ -48,5 +48,7 @@ def load_beir_corpus(data: bytes) -> Iterator[Extract]:
             row = json.loads(line)
             record, title, text = str(row["_id"]), row.get("title") or "", row["text"]
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise DocumentError(f"Line {number} is not a BEIR document: expected JSON with _id, title and text.") from error
+            raise DocumentError(
+                f"Line {number} is not a BEIR document: expected JSON with _id, title and text."
+            ) from error
         yield Extract(normalise(text), title=normalise(title), record=record)

@@ -137,7 +137,8 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
 
     def _embed(self, inputs: list[Any], prompt_name: str | None = None) -> list[list[float]]:
         """Embed without the stock class's retries: an input that fails once fails always."""
-        return self._encode([str(text) for text in inputs], prompt_name).tolist()
+        vectors: list[list[float]] = self._encode([str(text) for text in inputs], prompt_name).tolist()
+        return vectors
 
 
 def _refuse_unusable(vectors: NDArray[np.float32], texts: Sequence[str], model: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 from rag_app.datatypes import Fingerprint
 from rag_app.errors import ModelLoadError
 from rag_app.models.catalogue import EmbedderRow, load_catalogue
-from rag_app.models.hub import ModelFiles, Origin, check_bundled, locate
+from rag_app.models.hub import Announce, Origin, check_bundled, locate, quietly
 
 # A window of tens of thousands of tokens costs memory with its square; a model without a row gets this at most.
 DEFAULT_MAX_TOKENS = 8192
@@ -50,9 +49,7 @@ class EmbedderSpec:
         return self.fingerprint.model
 
 
-def resolve_embedder(
-    model_id: str, *, offline: bool, announce: Callable[[str], None] = lambda message: None
-) -> EmbedderSpec:
+def resolve_embedder(model_id: str, *, offline: bool, announce: Announce = quietly) -> EmbedderSpec:
     """Find an embedding model and settle what it is; nothing is loaded.
 
     Args:

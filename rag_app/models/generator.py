@@ -8,7 +8,7 @@ This module knows nothing of passages or citations.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, CompletionResponse, CompletionResponseGen, LLMMetadata
@@ -21,7 +21,7 @@ from rag_app.errors import GenerationError, ModelLoadError
 from rag_app.models.catalogue import GeneratorRow, load_catalogue
 from rag_app.models.conversion import converted_folder
 from rag_app.models.device import dtype_for, resolve_device
-from rag_app.models.hub import Origin, locate
+from rag_app.models.hub import Announce, Origin, locate, quietly
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ def load_generator(
     device: str,
     offline: bool,
     max_new_tokens: int,
-    announce: Callable[[str], None] = lambda message: None,
+    announce: Announce = quietly,
 ) -> LocalGenerator:
     """Find and load a generator.
 
@@ -160,13 +160,13 @@ class LocalGenerator(CustomLLM):
 
         return responses()
 
-    def _stream(self, prompt: str, formatted: bool) -> Iterator[str]:
+    def _stream(self, prompt: str, formatted: bool) -> Generator[str]:
         from transformers import StoppingCriteriaList, TextIteratorStreamer
 
         with self._tokenizing:
-            inputs = self._tokenizer(
-                prompt, return_tensors="pt", add_special_tokens=not formatted, verbose=False
-            ).to(self._model.device)
+            inputs = self._tokenizer(prompt, return_tensors="pt", add_special_tokens=not formatted, verbose=False).to(
+                self._model.device
+            )
         room = self._context_tokens - inputs["input_ids"].shape[1]
         if room < 1:
             raise GenerationError(
@@ -190,7 +190,7 @@ class LocalGenerator(CustomLLM):
                     pad_token_id=self._tokenizer.pad_token_id or self._tokenizer.eos_token_id,
                     stopping_criteria=StoppingCriteriaList([_StopWhenSet(stop)]),
                 )
-            except Exception as error:  # whatever it is, the reader must not wait for ever: it is raised there
+            except Exception as error:  # noqa: BLE001 - whatever it is, the reader must not wait for ever: it is raised there
                 failures.append(error)
             finally:
                 streamer.end()

@@ -14,9 +14,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rag_app.errors import ModelLoadError, ModelNotAvailable
 from rag_app.models.catalogue import BUNDLED, ModelRow
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelInfo
 
 # Read by huggingface_hub when it is imported, so set before: it would otherwise report which libraries are used.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -29,6 +33,10 @@ _CONFIGURATION = (".json", ".txt", ".model", ".jinja")
 _OTHER_FORMATS = ("onnx/", "openvino/", "original/", "gguf/", "imgs/", "assets/")
 
 Announce = Callable[[str], None]
+
+
+def quietly(message: str) -> None:
+    """Announce nothing: for callers that have nobody to tell."""
 
 
 class Origin(StrEnum):
@@ -55,7 +63,7 @@ def locate(
     *,
     kind: str,
     offline: bool,
-    announce: Announce = lambda message: None,
+    announce: Announce = quietly,
 ) -> ModelFiles:
     """Return the folder of a model, fetching it from the hub if it is not on the machine.
 
@@ -124,14 +132,14 @@ def _find_in_cache(model_id: str) -> ModelFiles | None:
 def _download(model_id: str, row: ModelRow | None, kind: str, announce: Announce) -> ModelFiles:
     import httpx2
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 
     try:
         information = HfApi().model_info(model_id, files_metadata=True, timeout=20)
         sizes = {sibling.rfilename: sibling.size or 0 for sibling in information.siblings or []}
         wanted = files_to_download(sizes)
         total = sum(sizes[name] for name in wanted) / 1e9
-        licence = row.licence if row else (information.card_data or {}).get("license", "unknown")
+        licence = row.licence if row else _stated_licence(information)
         terms = "" if row is None or row.commercial else ", which does not allow commercial use"
         announce(f"Downloading {model_id}: {total:.2f} GB, licence {licence}{terms}.")
         folder = Path(snapshot_download(model_id, revision=information.sha, allow_patterns=wanted))
@@ -143,6 +151,10 @@ def _download(model_id: str, row: ModelRow | None, kind: str, announce: Announce
     except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
         raise _not_available(model_id, row, kind, f"the hub could not be reached ({type(error).__name__})") from error
     return ModelFiles(folder, information.sha or folder.name, Origin.HUB)
+
+
+def _stated_licence(information: ModelInfo) -> str:
+    return str(information.card_data.get("license") or "unknown") if information.card_data else "unknown"
 
 
 def files_to_download(names: Iterable[str]) -> list[str]:

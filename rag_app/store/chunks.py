@@ -12,9 +12,12 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 from rag_app.datatypes import Chunk, Document, Heading
 from rag_app.errors import KnowledgeBaseDamaged
+
+Row = tuple[Any, ...]  # SQLite's own: the columns a query names
 
 _SCHEMA = """
 CREATE TABLE documents (
@@ -156,24 +159,28 @@ class ChunkStore:
         )
         if not rows:
             return None
-        *plain, page_starts, headings = rows[0]
-        return Document(*plain, tuple(json.loads(page_starts)), tuple(Heading(*row) for row in json.loads(headings)))
+        *_, page_starts, headings = row = rows[0]
+        return Document(
+            *row[:6],
+            page_starts=tuple(json.loads(page_starts)),
+            headings=tuple(Heading(*values) for values in json.loads(headings)),
+        )
 
     def chunks_of(self, path: str) -> list[Chunk]:
         """Return the chunks of a document, in order."""
         rows = self._rows(f"{_CHUNK_COLUMNS} WHERE documents.path = ? ORDER BY ordinal", [path])
         return [_chunk(row) for row in rows]
 
-    def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
+    def _rows(self, query: str, values: Sequence[str | int] = ()) -> list[Row]:
         try:
             with self._lock:
-                return self._connection.execute(query, tuple(values)).fetchall()  # type: ignore[arg-type]
+                return self._connection.execute(query, tuple(values)).fetchall()
         except sqlite3.DatabaseError as error:
             raise KnowledgeBaseDamaged(
                 f"{self._path} is damaged: {error}.", "Rebuild the knowledge base: python -m ingest --rebuild"
             ) from error
 
 
-def _chunk(row: tuple) -> Chunk:  # type: ignore[type-arg]
+def _chunk(row: Row) -> Chunk:
     _, path, ordinal, start, end, text, page, heading_path = row
     return Chunk(path, ordinal, start, end, text, page, tuple(json.loads(heading_path)))

@@ -58,7 +58,7 @@ class EmbeddingCache:
         for start in range(0, len(wanted), _READ_AT_ONCE):
             part = wanted[start : start + _READ_AT_ONCE]
             marks = ", ".join("?" * len(part))
-            query = f"SELECT key, vector, tokens FROM vectors WHERE key IN ({marks})"
+            query = f"SELECT key, vector, tokens FROM vectors WHERE key IN ({marks})"  # noqa: S608 - question marks
             for key, vector, tokens in self._connection.execute(query, part):
                 array = np.frombuffer(vector, dtype="<f4")
                 if array.size == self._dimension and np.isfinite(array).all():

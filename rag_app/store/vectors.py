@@ -27,7 +27,9 @@ ROWS_FILE = "rows.npy"
 FINGERPRINT_FILE = "fingerprint.json"
 
 
-def write_vectors(folder: Path, vectors: NDArray[np.float32], rows: NDArray[np.int64], fingerprint: Fingerprint) -> None:
+def write_vectors(
+    folder: Path, vectors: NDArray[np.float32], rows: NDArray[np.int64], fingerprint: Fingerprint
+) -> None:
     """Write the index and read it back: FAISS's own writer can lose the end of a file on a full disk without a word.
 
     Args:

