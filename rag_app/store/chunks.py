@@ -159,9 +159,14 @@ class ChunkStore:
         )
         if not rows:
             return None
-        *_, page_starts, headings = row = rows[0]
+        path, sha256, media_type, language, title, text, page_starts, headings = rows[0]
         return Document(
-            *row[:6],
+            path=path,
+            sha256=sha256,
+            media_type=media_type,
+            language=language,
+            title=title,
+            text=text,
             page_starts=tuple(json.loads(page_starts)),
             headings=tuple(Heading(*values) for values in json.loads(headings)),
         )

@@ -1,0 +1,158 @@
+"""Fixtures for all tests: a clean environment without a network, and small knowledge bases."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.chunking import chunk_document
+from ingest.loaders.extract import markdown_headings
+from rag_app.datatypes import Document, Fingerprint
+from rag_app.store import layout
+from rag_app.store.chunks import write_chunks
+from rag_app.store.keywords import write_keywords
+from rag_app.store.knowledge_base import KnowledgeBase
+from rag_app.store.layout import Manifest, Source
+from rag_app.store.vectors import write_vectors
+from tests.fakes import fake_fingerprint, hash_vector
+
+REPOSITORY = Path(__file__).parent.parent
+HANDBOOK = REPOSITORY / "samples" / "helpdesk" / "handbook"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the developer's reaches a test: neither RAG_APP_* nor rag.toml nor a filled model cache."""
+    for name in list(os.environ):
+        if name.startswith("RAG_APP_"):
+            monkeypatch.delenv(name)
+    working = tmp_path / "working"
+    working.mkdir()
+    monkeypatch.chdir(working)
+
+
+def _is_loopback(address: object) -> bool:
+    if not isinstance(address, tuple):
+        return True  # a Unix socket: it does not leave the machine
+    return str(address[0]) in {"127.0.0.1", "::1", "localhost"}
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """Deny every connection and look-up that would leave the machine, and give the list of what was tried."""
+    tried: list[object] = []
+    connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+    def guarded_connect(self: socket.socket, address: object) -> None:
+        if not _is_loopback(address):
+            tried.append(address)
+            raise ConnectionRefusedError(f"the tests deny connections off this machine: {address}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    def guarded_look_up(host: object, *arguments: object, **options: object) -> object:
+        if host not in {None, "127.0.0.1", "::1", "localhost"}:
+            tried.append(host)
+            raise socket.gaierror(f"the tests deny look-ups: {host!r}")
+        return look_up(host, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
+    yield tried
+
+
+@dataclass(frozen=True)
+class SmallBase:
+    """A knowledge base with vectors of `tests.fakes.hash_vector`, and where it is."""
+
+    indexes: Path
+    name: str
+    fingerprint: Fingerprint
+
+    def open(self) -> KnowledgeBase:
+        return KnowledgeBase.open(self.indexes, self.name)
+
+
+MakeBase = Callable[..., SmallBase]
+
+TEXTS = {
+    "docs/passwords.md": "# Passwords\n\nAn account is locked for 30 minutes after 5 failed sign-ins.\n\n"
+    "Open the reset portal to choose a new password.",
+    "docs/vpn.md": "# VPN\n\nThe VPN needs Harbour Connect 6.2. Private computers are not admitted.",
+    "docs/密码.md": "# 忘记密码\n\n连续输错五次密码，账号会被锁定三十分钟。请打开重置页面设置新密码。",
+}
+
+
+def document_of(path: str, text: str) -> Document:
+    """Return a Markdown document as a loader would give it."""
+    headings = markdown_headings(text)
+    language = "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in text) else "en"
+    title = headings[0].text if headings else ""
+    return Document(path, f"{hash(text):064x}"[-64:], "text/markdown", language, title, text, (), headings)
+
+
+@pytest.fixture
+def make_base(tmp_path: Path) -> MakeBase:
+    """Give a function that publishes a knowledge base of Markdown texts by path."""
+
+    def make(
+        texts: dict[str, str] | None = None,
+        *,
+        name: str = "small",
+        fingerprints: Sequence[Fingerprint] = (fake_fingerprint(),),
+    ) -> SmallBase:
+        indexes = tmp_path / "indexes"
+        base = indexes / name
+        documents = [document_of(path, text) for path, text in (texts or TEXTS).items()]
+        cut = [(document, chunk_document(document, chunk_tokens=200, overlap=30)) for document in documents]
+        chunks = [chunk for _, group in cut for chunk in group]
+        with layout.writer_lock(base):
+            folder = layout.new_build_folder(base)
+            write_chunks(folder / layout.CHUNKS, cut)
+            write_keywords(folder / layout.KEYWORDS, (chunk.embedded_text for chunk in chunks))
+            vectors = np.stack([hash_vector(chunk.embedded_text) for chunk in chunks])
+            for fingerprint in fingerprints:
+                target = layout.vectors_folder(folder, fingerprint)
+                write_vectors(target, vectors, np.arange(len(chunks)), fingerprint)
+            manifest = Manifest(
+                format_version=layout.FORMAT_VERSION,
+                generation=layout.next_generation(base),
+                created_at="2026-01-01T00:00:00+00:00",
+                app_version="0",
+                sources=(Source("docs", str(tmp_path / "docs")),),
+                parsing={"chunk_tokens": 200, "overlap": 30},
+                counts={"documents": len(documents), "chunks": len(chunks)},
+                models=tuple(fingerprints),
+                files=layout.file_sums(folder),
+            )
+            layout.publish(base, folder, manifest)
+        return SmallBase(indexes, name, fingerprints[0])
+
+    return make
+
+
+@pytest.fixture
+def small_base(make_base: MakeBase) -> SmallBase:
+    """A knowledge base of three short documents, one of them Chinese."""
+    return make_base()
+
+
+@pytest.fixture(scope="session")
+def tiny_embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random embedding model."""
+    from tests.checkpoints import make_bert_embedder
+
+    return make_bert_embedder(tmp_path_factory.mktemp("embedder"))
+
+
+@pytest.fixture(scope="session")
+def tiny_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random generator."""
+    from tests.checkpoints import make_llama_generator
+
+    return make_llama_generator(tmp_path_factory.mktemp("generator"))
