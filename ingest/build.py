@@ -7,6 +7,7 @@ touched before everything new is on the disk. This module knows nothing of termi
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections import Counter
@@ -24,7 +25,14 @@ from ingest.parsing import ParsedDocument, parse, parsing_settings
 from ingest.sources import discover, resolve_sources, supported_endings
 from rag_app.config import ChunkingSettings, Settings
 from rag_app.datatypes import Chunk, DocumentReport, FileStatus, IngestReport, ModelReport
-from rag_app.errors import KnowledgeBaseDamaged, KnowledgeBaseNotFound, SourceError, UsageError
+from rag_app.errors import (
+    FormatVersionError,
+    KnowledgeBaseBusy,
+    KnowledgeBaseDamaged,
+    KnowledgeBaseNotFound,
+    SourceError,
+    UsageError,
+)
 from rag_app.models.catalogue import load_catalogue
 from rag_app.models.embedder_spec import EmbedderSpec, resolve_embedder
 from rag_app.store import layout
@@ -73,14 +81,15 @@ def build(request: BuildRequest, settings: Settings, on_event: EventHandler) -> 
     chunking = _chunking(request, settings, previous)
     same_parse = previous is not None and previous.manifest.parsing == parsing_settings(chunking)
     reusable = previous if same_parse and not request.rebuild else None
+    before = _document_paths(previous, request)
     if request.dry_run:
-        parsed, reports = _parse_all(sources, chunking, reusable, previous, settings, on_event)
+        parsed, reports = _parse_all(sources, chunking, reusable, before, settings, on_event)
         count = sum(len(document.chunks) for document in parsed)
         return IngestReport(request.kb, "", _since(started), count, reports, ())
     base_is_new = not base.exists()
     try:
         with layout.writer_lock(base):
-            parsed, reports = _parse_all(sources, chunking, reusable, previous, settings, on_event)
+            parsed, reports = _parse_all(sources, chunking, reusable, before, settings, on_event)
             _warn_of_languages(specs, reports, on_event)
             chunks = [chunk for document in parsed for chunk in document.chunks]
             embedded = [_embed(spec, chunks, base, settings, on_event) for spec in specs]
@@ -94,6 +103,8 @@ def build(request: BuildRequest, settings: Settings, on_event: EventHandler) -> 
             )
             on_event(Event(EventKind.PUBLISHING, report.generation))
             _publish(base, report, parsed, list(zip(specs, embedded, strict=True)), sources, chunking)
+    except KnowledgeBaseBusy:  # what is in the folder is the other build's
+        raise
     except BaseException:
         if base_is_new and not (base / layout.CURRENT).exists() and not (base / "cache").exists():
             shutil.rmtree(base, ignore_errors=True)  # a build that failed before any work leaves no empty folder
@@ -112,9 +123,21 @@ def _open_previous(indexes: Path, request: BuildRequest) -> KnowledgeBase | None
         return KnowledgeBase.open(indexes, request.kb)
     except KnowledgeBaseNotFound:
         return None
-    except KnowledgeBaseDamaged:
+    except (KnowledgeBaseDamaged, FormatVersionError):
         if request.rebuild and request.sources:  # that is how a damaged one is repaired
             return None
+        raise
+
+
+def _document_paths(previous: KnowledgeBase | None, request: BuildRequest) -> tuple[str, ...]:
+    """Return the paths of the documents that are there so far."""
+    if previous is None:
+        return ()
+    try:
+        return tuple(previous.chunks.document_sums())
+    except KnowledgeBaseDamaged:
+        if request.rebuild:
+            return ()
         raise
 
 
@@ -124,7 +147,7 @@ def _resolve_models(
     """Find the embedding models: the base's own, then those given; the default for a new base."""
     own = [fingerprint.model for fingerprint in previous.models] if previous else []
     given = list(request.embed_models) or ([] if own else [settings.embed_model])
-    dropped = {load_catalogue().embedder_name(model) for model in request.drop_models}
+    dropped = {_name_in_index(model) for model in request.drop_models}
     unknown = dropped - set(own)
     if unknown:
         raise UsageError(
@@ -147,6 +170,12 @@ def _resolve_models(
     return list(specs.values())
 
 
+def _name_in_index(model: str) -> str:
+    row = load_catalogue().embedder(model)
+    folder = os.path.realpath(os.path.expanduser(model))  # noqa: PTH111 - Path raises for an unknown ~user
+    return row.id if row else (folder if os.path.isdir(folder) else model)  # noqa: PTH112
+
+
 def _chunking(request: BuildRequest, settings: Settings, previous: KnowledgeBase | None) -> ChunkingSettings:
     before = previous.manifest.parsing if previous else {}
     return ChunkingSettings(
@@ -163,7 +192,7 @@ def _parse_all(
     sources: Sequence[Source],
     chunking: ChunkingSettings,
     reusable: KnowledgeBase | None,
-    previous: KnowledgeBase | None,
+    before: Sequence[str],
     settings: Settings,
     on_event: EventHandler,
 ) -> tuple[list[ParsedDocument], tuple[DocumentReport, ...]]:
@@ -184,9 +213,8 @@ def _parse_all(
         else:
             reports.append(outcome)
     present = {report.path for report in reports}
-    if previous is not None:
-        gone = [path for path in previous.chunks.document_sums() if path not in present]
-        reports += [DocumentReport(path, FileStatus.SKIPPED, "gone from its source: removed") for path in gone]
+    gone = [path for path in before if path not in present]
+    reports += [DocumentReport(path, FileStatus.SKIPPED, "gone from its source: removed") for path in gone]
     if not parsed:
         counts = Counter(f"{report.status}: {report.reason}" for report in reports)
         found = "; ".join(f"{count} {reason}" for reason, count in counts.most_common(3)) or "no files"

@@ -9,7 +9,8 @@ This module knows nothing of files, models or indexes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rag_app.datatypes import Chunk, Document, Heading
@@ -55,37 +56,39 @@ def chunk_document(document: Document, *, chunk_tokens: int, overlap: int) -> li
 
     Args:
         document: with its headings and page starts.
-        chunk_tokens: the largest size of a chunk, heading path included; 0: one chunk for the whole document. Only a
-            single heading path or unbreakable word can make a chunk larger.
+        chunk_tokens: the largest size of a chunk, heading path included; 0: one chunk for the whole document.
         overlap: the largest size of what two consecutive chunks share; whole sentences, less than half a chunk.
 
     Returns:
         The chunks in order; none for a document without text.
     """
-    text = document.text
+    outline = _Outline(document, chunk_tokens)
     if not chunk_tokens:
-        whole = text.strip()
-        start = text.find(whole) if whole else 0
-        return [_chunk(document, 0, start, start + len(whole), 0)] if whole else []
+        whole = document.text.strip()
+        start = document.text.find(whole) if whole else 0
+        return [_chunk(document, outline, 0, start, start + len(whole))] if whole else []
     overlap = min(overlap, chunk_tokens // 2)
     spans: list[tuple[int, int]] = []
     current = _Open()
+
+    def room_beside(piece: _Piece) -> int:
+        return chunk_tokens - outline.units_at((current.pieces or [piece])[0].start)
+
     for paragraph, begins_section in _paragraphs(document, chunk_tokens):
-        room = chunk_tokens - _header_units(document, (current.pieces or paragraph)[0].start, chunk_tokens)
+        room = room_beside(paragraph[0])
         needed = sum(piece.units for piece in paragraph)
         if begins_section and current.units >= _EARLY_END_SHARE * room:
             current = _close(current, spans, overlap=0)
         elif current.units + needed > room and current.units >= room / 2:
             current = _close(current, spans, 0 if begins_section else overlap)
         for piece in paragraph:
-            room = chunk_tokens - _header_units(document, (current.pieces or [piece])[0].start, chunk_tokens)
-            if current.units + piece.units > room and current.has_own_text:
+            if current.has_own_text and current.units + piece.units > room_beside(piece):
                 current = _close(current, spans, overlap)
-                if current.units + piece.units > room:  # what is shared must not push out what is new
-                    current = _Open()
+            if not current.has_own_text and current.units + piece.units > room_beside(piece):
+                current = _Open()  # what is shared must not push out what is new
             current.add(piece)
     _close(current, spans, overlap=0)
-    return [_chunk(document, i, start, end, chunk_tokens) for i, (start, end) in enumerate(spans)]
+    return [_chunk(document, outline, i, start, end) for i, (start, end) in enumerate(spans)]
 
 
 def _close(current: _Open, spans: list[tuple[int, int]], overlap: int) -> _Open:
@@ -116,7 +119,7 @@ def _paragraphs(document: Document, limit: int) -> Iterator[tuple[list[_Piece], 
             yield [*pending, *pieces], bool(pending)
             pending = []
         if heading:
-            pending.append(_Piece(heading.start, heading.end, size_in_units(text[heading.start : heading.end])))
+            pending.extend(_fitting(text, heading.start, heading.end, limit))
             position = heading.end
     if pending:
         yield pending, True
@@ -136,25 +139,32 @@ def _blocks(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _pieces(text: str, start: int, end: int, limit: int) -> Iterator[_Piece]:
     """Yield the sentences of a paragraph, those too long for a chunk in parts."""
     for first, last in sentence_spans(text[start:end]):
-        units = size_in_units(text[start + first : start + last])
-        if units <= limit * (1 - _HEADER_SHARE):
-            yield _Piece(start + first, start + last, units)
-        else:
-            yield from _parts(text, start + first, start + last, int(limit * (1 - _HEADER_SHARE)))
+        yield from _fitting(text, start + first, start + last, limit)
+
+
+def _fitting(text: str, start: int, end: int, limit: int) -> Iterator[_Piece]:
+    """Yield a sentence or heading whole where it leaves room for the heading path, else in parts."""
+    most = max(int(limit * (1 - _HEADER_SHARE)), 1)
+    units = size_in_units(text[start:end])
+    if units <= most:
+        yield _Piece(start, end, units)
+    else:
+        yield from _parts(text, start, end, most)
 
 
 def _parts(text: str, start: int, end: int, limit: int) -> Iterator[_Piece]:
     """Yield parts of at most `limit` units, cut at soft breaks, and inside a word only where it alone is larger."""
-    breaks = [match.end() for match in _SOFT_BREAK.finditer(text, start, end)]
+    step = max(limit // _LETTERS_PER_UNIT * _LETTERS_PER_UNIT, 1)  # characters: never more units than that
+    enough = limit * _LETTERS_PER_UNIT + 1  # characters of a word that show it to be too large
     atoms = []
     position = start
-    for stop in (*breaks, end):
-        while size_in_units(text[position:stop]) > limit:  # a word without end: base64, a very long path
-            atoms.append((position, position + limit * _LETTERS_PER_UNIT))
-            position += limit * _LETTERS_PER_UNIT
+    for stop in (*(match.end() for match in _SOFT_BREAK.finditer(text, start, end)), end):
+        while size_in_units(text[position : min(stop, position + enough)]) > limit:  # base64, a rule, a very long path
+            atoms.append((position, position + step))
+            position += step
         if stop > position:
             atoms.append((position, stop))
-        position = max(position, stop)
+        position = stop
     first, units = start, 0
     for atom_start, atom_end in atoms:
         size = size_in_units(text[atom_start:atom_end])
@@ -169,33 +179,49 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[_Piece]:
     part = text[start:end]
     inner = part.strip()
     if inner:
-        offset = start + part.index(inner)
+        offset = start + len(part) - len(part.lstrip())
         yield _Piece(offset, offset + len(inner), size_in_units(inner))
 
 
-def _heading_path(document: Document, position: int, chunk_tokens: int) -> tuple[str, ...]:
-    """Return the title and the headings above a position, without those too long for their share of a chunk."""
-    above: list[Heading] = []
-    for heading in document.headings:
-        if heading.start > position:
-            break
-        above = [other for other in above if other.level < heading.level]
-        if heading.start < position:  # the heading that a chunk begins with is in its text
-            above.append(heading)
-    path = [heading.text for heading in above if heading.text]
-    if document.title and document.title not in path:
-        path.insert(0, document.title)
-    allowance = int(chunk_tokens * _HEADER_SHARE) if chunk_tokens else size_in_units(" > ".join(path))
-    while path and size_in_units(" > ".join(path)) > allowance:
-        path.pop(len(path) // 2)  # the title and the nearest heading say the most
-    return tuple(path)
+class _Outline:
+    """The heading path at each position of a document, without headings too long for their share of a chunk."""
+
+    def __init__(self, document: Document, chunk_tokens: int) -> None:
+        self._title = document.title
+        self._headings = document.headings
+        self._starts = [heading.start for heading in document.headings]
+        self._allowance = int(chunk_tokens * _HEADER_SHARE) if chunk_tokens else None
+        self._above: list[tuple[Heading, ...]] = []  # of each heading: those it stands under
+        above: tuple[Heading, ...] = ()
+        for heading in document.headings:
+            above = tuple(other for other in above if other.level < heading.level)
+            self._above.append(above)
+            above = (*above, heading)
+
+    def path_at(self, position: int) -> tuple[str, ...]:
+        """Return the title and the headings above a position; the heading that begins there is in the text itself."""
+        number = bisect_right(self._starts, position) - 1
+        above: tuple[Heading, ...] = ()
+        if number >= 0:
+            nearest = self._headings[number]
+            above = self._above[number] + ((nearest,) if nearest.start < position else ())
+        path = [heading.text for heading in above if heading.text]
+        if self._title and self._title not in path:
+            path.insert(0, self._title)
+        while path and self._allowance is not None and _path_units(path) > self._allowance:
+            path.pop(len(path) // 2)  # the title and the nearest heading say the most
+        return tuple(path)
+
+    def units_at(self, position: int) -> int:
+        """Return the size of the heading path at a position."""
+        return _path_units(self.path_at(position))
 
 
-def _header_units(document: Document, position: int, chunk_tokens: int) -> int:
-    return size_in_units(" > ".join(_heading_path(document, position, chunk_tokens)))
+def _path_units(path: Sequence[str]) -> int:
+    return size_in_units(" > ".join(path))
 
 
-def _chunk(document: Document, ordinal: int, start: int, end: int, chunk_tokens: int) -> Chunk:
+def _chunk(document: Document, outline: _Outline, ordinal: int, start: int, end: int) -> Chunk:
     return Chunk(
         document_path=document.path,
         ordinal=ordinal,
@@ -203,5 +229,5 @@ def _chunk(document: Document, ordinal: int, start: int, end: int, chunk_tokens:
         end=end,
         text=document.text[start:end],
         page=document.page_at(start),
-        heading_path=_heading_path(document, start, chunk_tokens),
+        heading_path=outline.path_at(start),
     )

@@ -41,7 +41,9 @@ def ingest(
     drop_model: Annotated[list[str] | None, typer.Option(help="An embedding model to remove.")] = None,
     chunk_tokens: Annotated[
         int | None,
-        typer.Option(min=0, help="Largest chunk, about four letters or one CJK character each; 0: whole documents."),
+        typer.Option(
+            min=0, max=8192, help="Largest chunk, about four letters or one CJK character each; 0: whole documents."
+        ),
     ] = None,
     overlap: Annotated[int | None, typer.Option(min=0, help="What two chunks in a row may share.")] = None,
     replace_sources: Annotated[

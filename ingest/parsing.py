@@ -73,6 +73,9 @@ def parse(
             yield from _read(entry, data, digest, chunking)
         except DocumentError as error:
             yield DocumentReport(entry.path, FileStatus.FAILED, str(error))
+        except Exception as error:  # noqa: BLE001 - a damaged file makes a library raise what it likes; the others go on
+            reason = f"It cannot be read: {type(error).__name__}: {str(error)[:200]}."
+            yield DocumentReport(entry.path, FileStatus.FAILED, reason)
 
 
 def _taken_over(previous: KnowledgeBase, path: str) -> ParsedDocument:
@@ -85,10 +88,13 @@ def _taken_over(previous: KnowledgeBase, path: str) -> ParsedDocument:
 def _read(
     entry: InputFile, data: bytes, digest: str, chunking: ChunkingSettings
 ) -> Iterator[ParsedDocument | DocumentReport]:
-    count = 0
+    paths: set[str] = set()
     for extract in entry.loader.load(data):
-        count += 1
         path = f"{entry.path}#{extract.record}" if extract.record else entry.path
+        if path in paths:
+            yield DocumentReport(path, FileStatus.FAILED, "an earlier record of the file has the same name")
+            continue
+        paths.add(path)
         if not extract.text.strip():
             yield DocumentReport(path, FileStatus.EMPTY, "no text in it", pages=len(extract.page_starts) or None)
             continue
@@ -104,7 +110,7 @@ def _read(
         )
         chunks = tuple(chunk_document(document, chunk_tokens=chunking.chunk_tokens, overlap=chunking.overlap))
         yield ParsedDocument(document, chunks, _report(document, chunks, FileStatus.INDEXED))
-    if not count:
+    if not paths:
         yield DocumentReport(entry.path, FileStatus.EMPTY, "no records in it")
 
 

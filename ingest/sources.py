@@ -78,7 +78,8 @@ def _walk(folder: Path, prefix: str, max_bytes: int) -> Iterator[InputFile | Doc
         return
     is_beir = (folder / _BEIR_CORPUS).is_file()
     for entry in entries:
-        path = f"{prefix}/{entry.name}"
+        name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")  # a name need not be Unicode, a path must
+        path = f"{prefix}/{name}"
         if entry.name.startswith("."):
             yield _refused(path, FileStatus.SKIPPED, "hidden")
         elif entry.is_symlink():

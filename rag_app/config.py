@@ -16,6 +16,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -115,9 +116,14 @@ def load_settings(**flags: Any) -> Settings:
             given[name] = value
     try:
         return Settings(**given)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{CONFIGURATION_FILE} is not valid TOML: {error}.", "Correct it or remove it."
+        ) from error
+    except SettingsError as error:  # RAG_APP_RETRIEVAL=5: a stage has no value of its own
+        raise ConfigurationError(
+            f"The environment cannot be used: {error}.",
+            "Set what is in a stage by its name: RAG_APP_RETRIEVAL__TOP_K=5.",
         ) from error
     except ValidationError as error:
         problem = error.errors()[0]

@@ -28,7 +28,7 @@ _LETTERS_PER_UNIT = 4
 # A run of CJK characters; or letters and digits, which - . _ / may join into an identifier, a version or a path.
 _TOKEN = re.compile(rf"(?P<cjk>[{_CJK}]+)|(?P<word>[^\W_{_CJK}]+(?:[-._/+:][^\W_{_CJK}]+)*)")
 _WORD_PART = re.compile(r"[^\W_]+")
-_DIGIT = re.compile(r"\d")
+_IDENTIFIER_SIGN = re.compile(r"[\d_]")  # what tells `max_length` and `10.0.2` from `well-known`
 
 # The function words of English that carry no subject: they would only make every passage match every question.
 ENGLISH_STOP_WORDS = frozenset(
@@ -44,13 +44,14 @@ _SENTENCE_END = re.compile(
     r"[。！？；…]+[”’」』）】》\"')\]]*"  # CJK stops end a sentence wherever they stand
     r"|[.!?]+[”’\"')\]]*(?=\s|$)"  # Latin ones only before white space
     r"|\n[ \t]*\n\s*"  # a blank line
-    r"|\n(?=[ \t]*(?:[-*+•>|#]|\d{1,3}[.)、]\s))"  # a list item, quotation, table row or heading begins
+    r"|\n(?=[ \t]*(?:[-*+•>|#]|\d{1,3}(?:[.)]\s|、)))"  # a list item, quotation, table row or heading begins
 )
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|cf|vs|approx|dr|mr|mrs|ms|prof|st|no|nos|fig|ext|dept|inc|ltd|u\.s|u\.k|p|pp)|\b[A-Z])\.$",
     re.IGNORECASE,
 )
 _LIST_NUMBER = re.compile(r"(?:^|\n)\s*\d{1,3}\.$")
+_LONGEST_ABBREVIATION = 20  # with the white space before it: a sentence is never searched from its start again
 
 
 _JOINERS = "\u200c\u200d"  # they hold emoji and Indic letters together
@@ -77,9 +78,8 @@ def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield `(start, end)` of each sentence, without the white space around it; together they hold every other character."""
     start = 0
     for match in _SENTENCE_END.finditer(text):
-        candidate = text[start : match.end()]
-        is_full_stop = match.group().startswith(".") and len(match.group()) == 1
-        if is_full_stop and (_ABBREVIATION.search(candidate) or _LIST_NUMBER.search(candidate)):
+        last_word = text[max(start, match.end() - _LONGEST_ABBREVIATION) : match.end()]
+        if match.group() == "." and (_ABBREVIATION.search(last_word) or _LIST_NUMBER.search(last_word)):
             continue
         yield from _trimmed(text, start, match.end())
         start = match.end()
@@ -109,7 +109,7 @@ def search_tokens(text: str) -> list[str]:
             continue
         word = match["word"]
         parts = _WORD_PART.findall(word)
-        if len(parts) > 1 and _DIGIT.search(word):
+        if len(parts) > 1 and _IDENTIFIER_SIGN.search(word):
             tokens.append(word)
         tokens.extend(_stem(part) for part in parts if part not in ENGLISH_STOP_WORDS)
     return tokens

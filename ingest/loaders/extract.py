@@ -23,7 +23,7 @@ _BYTE_ORDER_MARKS = (
 _HAN = re.compile("[\u4e00-\u9fff]")
 _UNASSIGNED = re.compile("[\ufffd\ue000-\uf8ff]")
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
-_ATX_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_ATX_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")  # `# C#` keeps its sign
 _ATTRIBUTES = re.compile(r"\s*\{[^{}]*\}$")
 
 

@@ -24,10 +24,11 @@ def load_text(data: bytes) -> Iterator[Extract]:
 def load_markdown(data: bytes) -> Iterator[Extract]:
     """Yield a Markdown file as it is, with its headings; the title is the front matter's or the first heading's."""
     text = decode(data)
-    headings = markdown_headings(text)
     front_matter = _FRONT_MATTER.match(text)
+    begin = front_matter.end() if front_matter else 0
+    headings = tuple(heading for heading in markdown_headings(text) if heading.start >= begin)  # YAML comments are none
     stated = _FRONT_MATTER_TITLE.search(front_matter[1]) if front_matter else None
-    yield Extract(text, title=stated[1] if stated else first_title(headings), headings=headings)
+    yield Extract(text, title=stated[1] if stated and stated[1] else first_title(headings), headings=headings)
 
 
 def load_html(data: bytes) -> Iterator[Extract]:

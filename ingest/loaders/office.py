@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,8 @@ def load_docx(data: bytes) -> Iterator[Extract]:
             _paragraph(block) if isinstance(block, Paragraph) else _table(block)
             for block in document.iter_inner_content()
         ]
-    except (OpcError, zipfile.BadZipFile, KeyError, ValueError) as error:
+    # lxml's errors are SyntaxErrors; an element of the wrong kind lacks an attribute
+    except (OpcError, zipfile.BadZipFile, zlib.error, SyntaxError, KeyError, ValueError, AttributeError) as error:
         raise DocumentError(f"It is not a readable Word document ({error}).") from error
     text = normalise("\n\n".join(block for block in blocks if block))
     headings = markdown_headings(text)
@@ -53,7 +55,7 @@ def _paragraph(paragraph: Paragraph) -> str:
     if not text:
         return ""
     if heading or style == "Title":
-        return f"{'#' * int(heading[1]) if heading else '#'} {text}"
+        return f"{'#' * min(int(heading[1]), 6) if heading else '#'} {text}"
     return f"- {text}" if style.startswith("List") else text
 
 

@@ -65,7 +65,7 @@ def join_lines(page: str) -> str:
     """
     lines = [line.strip() for line in page.replace("\ufffe", "-").split("\n")]
     lengths = [_width(line) for line in lines if line]
-    full = _FULL_LINE * (quantiles(lengths, n=10)[-1] if len(lengths) > 1 else 0)
+    full = _FULL_LINE * (quantiles(lengths, n=10, method="inclusive")[-1] if len(lengths) > 1 else 0)
     joined: list[str] = []
     goes_on = False
     for line in lines:

@@ -25,14 +25,14 @@ def load_squad(data: bytes) -> Iterator[Extract]:
         content: Any = json.loads(decode(data))
         articles = [(article.get("title", ""), article["paragraphs"]) for article in content["data"]]
         paragraphs = [
-            (title or f"article {i}", f"{title or i}/{j}", paragraph["context"])
+            (_checked(title).replace("_", " "), f"{title or i}/{j}", _checked(paragraph["context"]))
             for i, (title, group) in enumerate(articles)
             for j, paragraph in enumerate(group)
         ]
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DocumentError("It is not a SQuAD file: expected JSON with data[].paragraphs[].context.") from error
     for title, record, context in paragraphs:
-        yield Extract(normalise(context), title=title.replace("_", " "), record=record)
+        yield Extract(context, title=title, record=record)
 
 
 def load_beir_corpus(data: bytes) -> Iterator[Extract]:
@@ -46,9 +46,15 @@ def load_beir_corpus(data: bytes) -> Iterator[Extract]:
             continue
         try:
             row = json.loads(line)
-            record, title, text = str(row["_id"]), row.get("title") or "", row["text"]
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            record, title, text = str(row["_id"]), _checked(row.get("title") or ""), _checked(row["text"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DocumentError(
                 f"Line {number} is not a BEIR document: expected JSON with _id, title and text."
             ) from error
-        yield Extract(normalise(text), title=normalise(title), record=record)
+        yield Extract(text, title=title, record=record)
+
+
+def _checked(value: str) -> str:
+    r"""Return the normalised text of a JSON string; half a surrogate pair (`\ud800`) alone is no text (ValueError)."""
+    value.encode()
+    return normalise(value)

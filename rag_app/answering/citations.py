@@ -14,8 +14,11 @@ from rag_app.datatypes import Citation, Passage, Sentence
 from rag_app.text import search_tokens, sentence_spans
 
 # [1], [1, 2], [1][2], 【1】; also ［1］ as full-width typing gives it.
-_MARKER = re.compile(r"[\[【［]\s*(\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)\s*[\]】］]")
-_MARKER_BEGUN = re.compile(r"[\[【［][\d\s,，、;]{0,24}$")
+# Both expressions allow the same length, so that what is held back while it arrives is just what could be a marker.
+_MARKER = re.compile(r"[\[【［](?=[\d\s,，、;]{1,80}[\]】］])\s*(\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)\s*[\]】］]")
+_MARKER_BEGUN = re.compile(r"[\[【［][\d\s,，、;]{0,80}\Z")
+# "Locked.[1] Call us.": a full stop ends a sentence only before white space.
+_STOP_BEFORE_MARKER = re.compile(rf"(?<=[.!?])(?={_MARKER.pattern})")
 _LEADING_MARKERS = re.compile(rf"(?:\s*{_MARKER.pattern})+")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 # A sentence with fewer of its words in a passage than this is not called supported by it.
@@ -86,6 +89,7 @@ def cite(answer: str, passages: Sequence[Passage]) -> tuple[Sentence, ...]:
 def _split(answer: str) -> list[tuple[str, list[int]]]:
     """Return each sentence without its markers, and their numbers; markers after a full stop belong before it."""
     sentences: list[tuple[str, list[int]]] = []
+    answer = _STOP_BEFORE_MARKER.sub(" ", answer)
     for start, end in sentence_spans(answer):
         part = answer[start:end]
         leading = _LEADING_MARKERS.match(part)

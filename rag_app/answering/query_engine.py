@@ -25,6 +25,7 @@ from rag_app.answering.prompt import TokenCounter, build_messages
 from rag_app.answering.question import checked_question
 from rag_app.config import AnsweringSettings, LimitSettings
 from rag_app.datatypes import Answer, Passage
+from rag_app.errors import GenerationError, RagAppError
 from rag_app.retrieval.nodes import passages_of
 from rag_app.text import size_in_units
 
@@ -127,15 +128,25 @@ class CitedQueryEngine(BaseQueryEngine):
         budget = max(min(self._answering.max_prompt_tokens, window), 1)
         messages = build_messages(question, passages, _token_counter(self._llm), budget)
         shown = MarkerFilter(len(passages))
-        stream = self._llm.stream_chat(messages)
+        stream = None
         try:
+            stream = self._llm.stream_chat(messages)
             for response in stream:
                 if text := shown.feed(response.delta or ""):
                     yield text
             if text := shown.finish():
                 yield text
+        except RagAppError:
+            raise
+        except Exception as error:  # any LlamaIndex LLM may be plugged in; its reader gets a sentence all the same
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise GenerationError(
+                f"{self._llm.metadata.model_name} failed while writing: {reason:.300}.",
+                "The passages found are still shown.",
+            ) from error
         finally:
-            stream.close()
+            if stream is not None:
+                stream.close()
 
     def _query(self, query_bundle: QueryBundle) -> Response:
         retrieved, *_, answered = self.ask(query_bundle.query_str)

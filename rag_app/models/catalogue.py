@@ -68,6 +68,15 @@ class GeneratorRow(ModelRow):
 
 Row = TypeVar("Row", bound=ModelRow)
 
+# What TOML gives for the fields above, by their annotation.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (float, int),
+    "bool": (bool,),
+    "tuple[str, ...]": (list,),
+}
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -138,6 +147,14 @@ def _merged(kind: type[Row], tables: list[tuple[str, list[dict[str, Any]]]]) -> 
             values[row["id"]] = values.get(row["id"], {}) | row
     merged = []
     for model_id, row in values.items():
+        for field in fields(kind):
+            allowed_types = _TYPES[str(field.type)]
+            # bool is an int to Python, but `dimension = true` is a mistake
+            if field.name in row and type(row[field.name]) not in allowed_types:
+                raise ConfigurationError(
+                    f"The catalogue row of {model_id} has {field.name} = {row[field.name]!r}, expected {field.type}.",
+                    "Correct the field in your catalogue.toml.",
+                )
         try:
             merged.append(kind(**row | {"languages": tuple(row.get("languages", ()))}))
         except TypeError as error:

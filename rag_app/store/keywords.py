@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag_app.errors import KnowledgeBaseDamaged
+from rag_app.store.layout import rebuild_command
 from rag_app.text import search_tokens
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class KeywordIndex:
         except (OSError, ValueError, KeyError) as error:
             raise KnowledgeBaseDamaged(
                 f"The keyword index {folder} cannot be read: {str(error)[:200]}.",
-                "Rebuild it: python -m ingest --rebuild",
+                rebuild_command(folder.parent.parent),
             ) from error
 
     def scores(self, question: str) -> NDArray[np.float32]:

@@ -46,7 +46,6 @@ CHUNKS = "chunks.sqlite"
 KEYWORDS = "keywords"
 VECTORS = "vectors"
 REPORT = "report.json"
-KEPT_GENERATIONS = 2
 
 # Letters of any script, digits, and - _ . inside: `手册`, `helpdesk-2025`. No separators, no leading dot.
 _NAME = re.compile(r"[^\W_][\w.-]{0,63}")
@@ -102,7 +101,7 @@ class Manifest:
             if version != FORMAT_VERSION:
                 raise FormatVersionError(
                     f"{where} is in format version {version}; this program reads version {FORMAT_VERSION}.",
-                    "Use the version of rag-app that made it, or rebuild it: python -m ingest --rebuild",
+                    f"Use the version of rag-app that made it. {rebuild_command(where.parent.parent)}",
                 )
             return cls(
                 **values
@@ -113,11 +112,14 @@ class Manifest:
                 }
             )
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise KnowledgeBaseDamaged(f"{where} is not a manifest ({error}).", _rebuild(where)) from error
+            raise KnowledgeBaseDamaged(
+                f"{where} is not a manifest ({error}).", rebuild_command(where.parent.parent)
+            ) from error
 
 
-def _rebuild(where: Path) -> str:
-    return f"Rebuild the knowledge base: python -m ingest SOURCE --kb {where.parent.parent.name} --rebuild"
+def rebuild_command(base: Path) -> str:
+    """Return the sentence that says how a damaged knowledge base is repaired."""
+    return f"Rebuild the knowledge base: python -m ingest SOURCE --kb {base.name} --rebuild"
 
 
 def checked_name(name: str) -> str:
@@ -165,11 +167,11 @@ def read_current(base: Path) -> tuple[Path, str]:
             f"Build it: python -m ingest FOLDER --kb {base.name}",
         ) from error
     except UnicodeDecodeError as error:
-        raise KnowledgeBaseDamaged(f"{base / CURRENT} is not text.", _rebuild(base / CURRENT / MANIFEST)) from error
+        raise KnowledgeBaseDamaged(f"{base / CURRENT} is not text.", rebuild_command(base)) from error
     if len(lines) != 2 or not _GENERATION.fullmatch(lines[0]) or not (base / lines[0]).is_dir():
         raise KnowledgeBaseDamaged(
             f"{base / CURRENT} names no generation that is there.",
-            f"Rebuild the knowledge base: python -m ingest SOURCE --kb {base.name} --rebuild",
+            rebuild_command(base),
         )
     return base / lines[0], lines[1]
 
@@ -185,16 +187,20 @@ def read_manifest(generation: Path, sha256: str) -> Manifest:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise KnowledgeBaseDamaged(f"{path} cannot be read: {error.strerror}.", _rebuild(path)) from error
+        raise KnowledgeBaseDamaged(
+            f"{path} cannot be read: {error.strerror}.", rebuild_command(path.parent.parent)
+        ) from error
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise KnowledgeBaseDamaged(f"{path} is damaged: its sum is not the one in CURRENT.", _rebuild(path))
+        raise KnowledgeBaseDamaged(
+            f"{path} is damaged: its sum is not the one in CURRENT.", rebuild_command(path.parent.parent)
+        )
     manifest = Manifest.from_json(content.decode(), path)
     for name, entry in manifest.files.items():
         file = generation / name
         found = file.stat().st_size if file.is_file() else None
         if found != entry.bytes:
             state = "missing" if found is None else f"damaged: {found} bytes instead of {entry.bytes}"
-            raise KnowledgeBaseDamaged(f"{file} is {state}.", _rebuild(path))
+            raise KnowledgeBaseDamaged(f"{file} is {state}.", rebuild_command(path.parent.parent))
     return manifest
 
 
@@ -223,8 +229,8 @@ def writer_lock(base: Path) -> Iterator[None]:
 
 def next_generation(base: Path) -> str:
     """Return the name of the generation that the next build publishes."""
-    numbers = [int(match[1]) for path in base.iterdir() if (match := _GENERATION.fullmatch(path.name))]
-    return f"gen-{max(numbers, default=0) + 1:08d}"
+    newest = max((int(path.name.removeprefix("gen-")) for path in _generations(base)), default=0)
+    return f"gen-{newest + 1:08d}"
 
 
 def new_build_folder(base: Path) -> Path:
@@ -271,6 +277,7 @@ def publish(base: Path, build: Path, manifest: Manifest) -> None:
         manifest: its description; `generation` names the folder it becomes.
     """
     text = manifest.to_json()
+    before = _live_generation(base)
     for path in sorted(build.rglob("*")):
         sync(path)
     write_text(build / MANIFEST, text)
@@ -281,11 +288,18 @@ def publish(base: Path, build: Path, manifest: Manifest) -> None:
     write_text(pending, f"{manifest.generation}\n{hashlib.sha256(text.encode()).hexdigest()}\n")
     os.replace(pending, base / CURRENT)
     sync(base)
-    _remove_old_generations(base, manifest.generation)
+    for path in _generations(base):
+        if path.name not in (manifest.generation, before):  # readers may still have the one before open
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def _remove_old_generations(base: Path, current: str) -> None:
-    """Keep the live generation and the one before it, which readers may still have open."""
-    generations = sorted(path.name for path in base.iterdir() if _GENERATION.fullmatch(path.name))
-    for name in [name for name in generations if name <= current][:-KEPT_GENERATIONS]:
-        shutil.rmtree(base / name, ignore_errors=True)
+def _generations(base: Path) -> list[Path]:
+    return sorted(path for path in base.iterdir() if _GENERATION.fullmatch(path.name))
+
+
+def _live_generation(base: Path) -> str:
+    """Return the name of the live generation; where CURRENT does not say, the newest that is there."""
+    try:
+        return read_current(base)[0].name
+    except (KnowledgeBaseNotFound, KnowledgeBaseDamaged):
+        return max((path.name for path in _generations(base)), default="")

@@ -17,7 +17,7 @@ import numpy as np
 
 from rag_app.datatypes import Fingerprint
 from rag_app.errors import EmbedderMismatch, KnowledgeBaseDamaged
-from rag_app.store.layout import write_text
+from rag_app.store.layout import rebuild_command, write_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class VectorIndex:
             self.rows: NDArray[np.int64] = np.load(folder / ROWS_FILE)
         except (RuntimeError, OSError, ValueError) as error:
             raise KnowledgeBaseDamaged(
-                f"{folder} cannot be read: {str(error)[:200]}.", "Rebuild it: python -m ingest --rebuild"
+                f"{folder} cannot be read: {str(error)[:200]}.", rebuild_command(folder.parent.parent.parent)
             ) from error
         if (
             not isinstance(index, faiss.IndexFlat)
@@ -77,7 +77,7 @@ class VectorIndex:
             raise KnowledgeBaseDamaged(
                 f"{folder / INDEX_FILE} holds {index.ntotal} vectors of {index.d} numbers; expected {len(self.rows)} "
                 f"of {fingerprint.dimension}, compared by inner product.",
-                "Rebuild it: python -m ingest --rebuild",
+                rebuild_command(folder.parent.parent.parent),
             )
         self.fingerprint = fingerprint
         self._index = index  # owns the memory below

@@ -1,0 +1,107 @@
+"""Pieces of pages: HTML of answers and passages, and how a problem looks.
+
+Everything that comes from a document, a question or a generator is escaped here and shown as text: it never becomes
+markup, so no image is fetched and no link can be followed. This module knows nothing of engines or sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import streamlit as st
+
+from rag_app.datatypes import Answer, Citation, Passage
+from rag_app.errors import RagAppError
+from rag_app.text import printable
+
+# Colours are mixed from the text's own, so that they fit the light and the dark theme.
+_STYLE = """<style>
+.rag-text { white-space: pre-wrap; overflow-wrap: anywhere; }
+.rag-cite { font-size: .75em; font-weight: 600; vertical-align: super; padding: 0 .15em; }
+.rag-unsupported { text-decoration: underline dotted; text-underline-offset: .2em; }
+.rag-note { opacity: .75; font-size: .875em; margin: .5em 0 0; }
+.rag-source { border: 1px solid color-mix(in srgb, currentColor 22%, transparent); border-radius: .5rem;
+  padding: .5rem .75rem; margin: .4rem 0; }
+.rag-source summary { cursor: pointer; display: flex; flex-wrap: wrap; gap: .15rem .6rem; align-items: baseline; }
+.rag-source summary::marker { content: ""; }
+.rag-name { font-weight: 600; overflow-wrap: anywhere; flex: 1 1 12rem; }
+.rag-score { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.rag-lead { flex: 1 1 100%; opacity: .75; font-size: .875em; overflow: hidden; text-overflow: ellipsis;
+  white-space: nowrap; }
+.rag-source[open] .rag-lead { display: none; }
+.rag-source mark { background: color-mix(in srgb, #f5b800 40%, transparent); color: inherit; border-radius: .2em; }
+</style>"""
+
+
+def text_html(text: str) -> str:
+    """Return text as HTML that shows it as it is."""
+    return f'{_STYLE}<div class="rag-text">{_safe(text)}</div>'
+
+
+def answer_html(answer: Answer) -> str:
+    """Return an answer with its citations, unsupported sentences underlined, and a note on what that means."""
+    if answer.abstained:
+        return text_html("No passage was found for this. Try other words.")
+    if not answer.sentences:
+        return text_html(answer.text or "The generator wrote nothing. The passages it was given are below.")
+    parts = []
+    for sentence in answer.sentences:
+        numbers = "".join(f'<span class="rag-cite">[{citation.n}]</span>' for citation in sentence.citations)
+        kind = "" if sentence.supported else ' class="rag-unsupported"'
+        parts.append(f"<span{kind}>{_safe(sentence.text)}</span>{numbers}")
+    notes = []
+    if answer.is_cited_by_computation:
+        notes.append("The generator cited nothing: the numbers were computed from the passages.")
+    if not all(sentence.supported for sentence in answer.sentences):
+        notes.append("Underlined: no cited passage supports it.")
+    below = "".join(f'<p class="rag-note">{escape(note)}</p>' for note in notes)
+    return f'{_STYLE}<div class="rag-text">{" ".join(parts)}</div>{below}'
+
+
+def sources_html(passages: Sequence[Passage], citations: Iterable[Citation] = ()) -> str:
+    """Return the passages as cards that open: number, document, page and cosine in sight, text and all scores inside."""
+    cited: dict[int, list[tuple[int, int]]] = {}
+    for citation in citations:
+        cited.setdefault(citation.n, []).append((citation.start, citation.end))
+    return _STYLE + "".join(_source_html(passage, cited.get(passage.n, [])) for passage in passages)
+
+
+def _source_html(passage: Passage, spans: Sequence[tuple[int, int]]) -> str:
+    page = f", page {passage.page}" if passage.page else ""
+    heading = f'<p class="rag-note">{_safe(" > ".join(passage.heading_path))}</p>' if passage.heading_path else ""
+    scores = " · ".join(f"{escape(name)} {value:.3f}" for name, value in passage.scores.items())
+    main_name = "cosine" if "cosine" in passage.scores else next(iter(passage.scores), "")
+    main_score = f"{escape(main_name)} {passage.scores[main_name]:.3f}" if main_name else ""
+    lead = " ".join(passage.text.split())[:160]
+    return (
+        f'<details class="rag-source"><summary><span>[{passage.n}]</span>'
+        f'<span class="rag-name">{_safe(passage.document)}{page}</span><span class="rag-score">{main_score}</span>'
+        f'<span class="rag-lead">{_safe(lead)}</span></summary>{heading}'
+        f'<div class="rag-text">{_marked(passage, spans)}</div><p class="rag-note">{scores}</p></details>'
+    )
+
+
+def _marked(passage: Passage, spans: Sequence[tuple[int, int]]) -> str:
+    """Return the passage's text with the spans (offsets into the document) marked."""
+    parts = []
+    position = 0
+    for start, end in sorted((start - passage.start, end - passage.start) for start, end in spans):
+        first = max(start, position)
+        if first < end:
+            parts.append(f"{_safe(passage.text[position:first])}<mark>{_safe(passage.text[first:end])}</mark>")
+            position = end
+    return "".join(parts) + _safe(passage.text[position:])
+
+
+def _safe(text: str) -> str:
+    return escape(printable(text))
+
+
+def show_problem(error: RagAppError) -> None:
+    """Show what happened and what to do, both as plain text."""
+    with st.container(border=True):
+        st.badge("Problem", icon=":material/error:", color="red")
+        st.text(printable(error.found))
+        if error.remedy:
+            st.text(printable(error.remedy))

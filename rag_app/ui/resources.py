@@ -1,0 +1,70 @@
+"""What all sessions share: knowledge bases and models, loaded once, after the first paint.
+
+Keyed by what they are, so that a rebuilt knowledge base is picked up at the next question. Nothing here belongs to one
+session. This module knows nothing of how anything is drawn.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from rag_app.config import DeviceName
+from rag_app.store.layout import read_current
+
+if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
+
+    from rag_app.models.embedder import CatalogueEmbedding
+    from rag_app.store.knowledge_base import KnowledgeBase
+
+_KNOWLEDGE_BASES = 8
+
+
+def open_knowledge_base(indexes: Path, name: str) -> KnowledgeBase:
+    """Return the live generation of a knowledge base, opened once for all sessions.
+
+    Raises:
+        KnowledgeBaseError: it is not there, or damaged.
+    """
+    generation, manifest_sum = read_current(indexes / name)
+    return _knowledge_base(str(indexes), name, f"{generation.name} {manifest_sum}")
+
+
+@st.cache_resource(show_spinner=False, max_entries=_KNOWLEDGE_BASES)
+def _knowledge_base(indexes: str, name: str, current: str) -> KnowledgeBase:  # noqa: ARG001 - `current` is the key
+    from rag_app.store.knowledge_base import KnowledgeBase
+
+    return KnowledgeBase.open(Path(indexes), name)
+
+
+@st.cache_resource(show_spinner=False, max_entries=1)
+def load_embedder(model_id: str, fingerprint_digest: str, device: DeviceName) -> CatalogueEmbedding:  # noqa: ARG001
+    """Return the embedding model of an index, loaded once for all sessions. The page never downloads.
+
+    Args:
+        model_id: as the index names it.
+        fingerprint_digest: of the index's vectors, part of the key: another one is another model.
+        device: where it runs.
+
+    Raises:
+        ModelError: it is not on this machine, or cannot be loaded.
+    """
+    from rag_app.models.embedder import CatalogueEmbedding
+    from rag_app.models.embedder_spec import resolve_embedder
+
+    return CatalogueEmbedding(resolve_embedder(model_id, offline=True), device=device)
+
+
+@st.cache_resource(show_spinner=False, max_entries=1)
+def load_generator(model_id: str | None, device: DeviceName, max_new_tokens: int) -> LLM:
+    """Return a generator, loaded once for all sessions; None: the default for the device. The page never downloads.
+
+    Raises:
+        ModelError: it is not on this machine, or cannot be loaded.
+    """
+    from rag_app.models.generator import load_generator as load
+
+    return load(model_id, device=device, offline=True, max_new_tokens=max_new_tokens)

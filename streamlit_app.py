@@ -1,0 +1,5 @@
+"""The script for `streamlit run streamlit_app.py`."""
+
+from rag_app.ui.app import main
+
+main()

@@ -1,0 +1,125 @@
+"""Nothing leaves the machine, and a hostile environment changes nothing: keys, test switches, denied sockets.
+
+The commands run in processes of their own in which every socket but loopback is denied and recorded.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import HANDBOOK
+from tests.end_to_end.commands import Outcome, run
+
+pytestmark = pytest.mark.slow
+
+# Python imports this module at start-up. It writes every attempt to leave the machine into a file, and refuses it.
+GUARD = """
+import os, socket
+_log = os.environ["SOCKET_LOG"]
+_local = {"127.0.0.1", "::1", "localhost", None, ""}
+def _refuse(what):
+    with open(_log, "a") as file:
+        file.write(f"{what}\\n")
+    raise ConnectionRefusedError(f"denied: {what}")
+_connect, _connect_ex, _sendto, _look_up = (
+    socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto, socket.getaddrinfo)
+def _checked(function):
+    def call(self, *arguments):
+        address = arguments[-1]
+        if isinstance(address, tuple) and address[0] not in _local:
+            _refuse(address)
+        return function(self, *arguments)
+    return call
+socket.socket.connect = _checked(_connect)
+socket.socket.connect_ex = _checked(_connect_ex)
+socket.socket.sendto = _checked(_sendto)
+def _guarded(host, *arguments, **options):
+    if (host.decode() if isinstance(host, bytes) else host) not in _local:
+        _refuse(host)
+    return _look_up(host, *arguments, **options)
+socket.getaddrinfo = _guarded
+"""
+
+HOSTILE = {
+    "OPENAI_API_KEY": "canary",
+    "IS_TESTING": "1",
+    "LANG": "C",
+    "LC_ALL": "C",
+    "PYTHONUTF8": "0",
+    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "true",  # even where a user's own setting would report
+}
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> tuple[dict[str, str], Path]:
+    """An environment with the guard and the canaries, and the file that lists what was tried."""
+    folder = tmp_path / "guard"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(GUARD)
+    log = tmp_path / "sockets.txt"
+    log.touch()
+    path = f"{folder}:{Path(__file__).parents[2]}"
+    return HOSTILE | {"SOCKET_LOG": str(log), "PYTHONPATH": path}, log
+
+
+def test_the_guard_itself_works(guarded: tuple[dict[str, str], Path], tmp_path: Path) -> None:
+    environment, log = guarded
+    (tmp_path / "leak.py").write_text("import urllib.request; urllib.request.urlopen('http://192.0.2.1/')")
+    outcome = run("leak", environment=environment | {"PYTHONPATH": f"{environment['PYTHONPATH']}:{tmp_path}"})
+    assert outcome.code != 0
+    assert "192.0.2.1" in log.read_text()
+
+
+def test_ingest_and_ask_open_no_socket_and_use_no_other_model(
+    guarded: tuple[dict[str, str], Path], sample_build: Outcome, sample_indexes: Path, tmp_path: Path
+) -> None:
+    environment, log = guarded
+    indexes = tmp_path / "indexes"
+    flags = ("--kb", "sample", "--indexes", str(indexes))
+    built = run("ingest", str(HANDBOOK), *flags, "--embed-model", "bundled", "--json", environment=environment)
+    assert built.code == 0, built.messages
+    assert built.json["models"][0]["fingerprint"] == sample_build.json["models"][0]["fingerprint"]
+    assert built.json["models"][0]["dimension"] == 384  # LlamaIndex's mock would give 1 or 8
+
+    question = ("How do I reset a forgotten password?", "--generator", "bundled", "--json")
+    asked = run("rag_app", "ask", *question, *flags, environment=environment)
+    assert asked.code == 0, asked.messages
+    plain = run("rag_app", "ask", *question, "--kb", "sample", "--indexes", str(sample_indexes))
+    hostile_result, plain_result = json.loads(asked.output), json.loads(plain.output)
+    for part in ("answer", "sentences", "passages", "models"):
+        assert hostile_result[part] == plain_result[part]
+    assert log.read_text() == ""
+
+
+def test_a_default_model_that_is_not_there_is_named_with_three_ways_on(
+    guarded: tuple[dict[str, str], Path], tmp_path: Path
+) -> None:
+    environment, log = guarded
+    flags = ("--indexes", str(tmp_path / "indexes"))
+    environment = environment | {"HF_HOME": str(tmp_path / "empty")}
+    outcome = run("ingest", str(HANDBOOK), *flags, environment=environment)
+    assert outcome.code == 1
+    for words in ("BAAI/bge-m3", "2.27 GB", str(tmp_path / "empty"), "--embed-model bundled", "--embed-model /path"):
+        assert words in outcome.messages
+    assert "Traceback" not in outcome.messages
+    assert len(outcome.messages.strip().splitlines()) == 1
+    assert not (tmp_path / "indexes").exists()
+    assert "huggingface.co" in log.read_text()  # the hub, and nothing else, was asked
+
+
+def test_offline_does_not_even_ask_the_hub(guarded: tuple[dict[str, str], Path], tmp_path: Path) -> None:
+    environment, log = guarded
+    outcome = run(
+        "ingest",
+        str(HANDBOOK),
+        "--offline",
+        "--indexes",
+        str(tmp_path / "indexes"),
+        environment=environment | {"HF_HOME": str(tmp_path / "empty")},
+    )
+    assert outcome.code == 1
+    assert "the hub was not asked (--offline)" in outcome.messages
+    assert log.read_text() == ""

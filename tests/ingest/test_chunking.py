@@ -1,0 +1,206 @@
+"""Chunking: exact spans, nothing lost, nothing too large, cut where the text itself pauses."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.chunking import chunk_document
+from ingest.loaders.extract import markdown_headings
+from rag_app.datatypes import Chunk, Document
+from rag_app.text import size_in_units
+
+
+def document(text: str, *, title: str = "", page_starts: tuple[int, ...] = ()) -> Document:
+    return Document("d.md", "0" * 64, "text/markdown", "en", title, text, page_starts, markdown_headings(text))
+
+
+def cut(text: str, *, size: int = 40, overlap: int = 8, title: str = "") -> list[Chunk]:
+    return chunk_document(document(text, title=title), chunk_tokens=size, overlap=overlap)
+
+
+def size_of(chunk: Chunk) -> int:
+    return size_in_units(" > ".join(chunk.heading_path)) + size_in_units(chunk.text)
+
+
+WORDS = st.sampled_from(
+    ["The", "account", "is", "locked", "internationalisation", "e.g.", "10.0.2", "密码", "账号会被锁定", "a"]
+)
+SENTENCES = st.builds(
+    lambda words, stop: " ".join(words) + stop, st.lists(WORDS, max_size=25), st.sampled_from(".。!?； ")
+)
+LINES = st.one_of(
+    SENTENCES,
+    st.builds(lambda level, words: f"{'#' * level} {' '.join(words)}", st.integers(1, 4), st.lists(WORDS, max_size=12)),
+    st.builds(lambda item: f"- {item}", SENTENCES),
+    st.sampled_from(["", "", "   ", "```", "=" * 90, "x" * 300, "码" * 80, "| a | b |", "\u3000"]),
+    st.text(max_size=30),
+)
+TEXTS = st.builds("\n".join, st.lists(LINES, max_size=30))
+TITLES = st.sampled_from(
+    ["", "Handbook", "员工手册", "A title that is by far too long for the chunks that it is put before"]
+)
+SIZES = st.integers(1, 80)
+
+
+@given(TEXTS, TITLES, SIZES, st.integers(0, 50))
+def test_the_span_of_a_chunk_is_its_text(text: str, title: str, size: int, overlap: int) -> None:
+    for chunk in cut(text, title=title, size=size, overlap=overlap):
+        assert text[chunk.start : chunk.end] == chunk.text
+        assert chunk.text == chunk.text.strip() != ""
+
+
+@given(TEXTS, SIZES, st.integers(0, 50))
+def test_every_character_that_is_not_white_space_is_in_a_chunk(text: str, size: int, overlap: int) -> None:
+    position = 0
+    for chunk in cut(text, size=size, overlap=overlap):
+        assert not text[position : chunk.start].strip()
+        position = max(position, chunk.end)
+    assert not text[position:].strip()
+
+
+@given(TEXTS, TITLES, SIZES, st.integers(0, 50))
+def test_no_chunk_is_larger_than_asked_with_its_heading_path(text: str, title: str, size: int, overlap: int) -> None:
+    assert all(size_of(chunk) <= size for chunk in cut(text, title=title, size=size, overlap=overlap))
+
+
+@given(TEXTS, SIZES, st.integers(0, 50))
+def test_chunks_go_forward_and_share_no_more_than_asked(text: str, size: int, overlap: int) -> None:
+    chunks = cut(text, size=size, overlap=overlap)
+    assert [chunk.ordinal for chunk in chunks] == list(range(len(chunks)))
+    assert len({chunk.id for chunk in chunks}) == len(chunks)
+    for first, second in pairwise(chunks):
+        assert first.start < second.start
+        assert first.end < second.end
+        assert size_in_units(text[second.start : first.end]) <= min(overlap, size // 2)
+
+
+@given(TEXTS, SIZES)
+def test_the_same_document_gives_the_same_chunks(text: str, size: int) -> None:
+    assert cut(text, size=size) == cut(text, size=size)
+
+
+@given(TEXTS, TITLES)
+def test_size_zero_gives_the_whole_document_as_one_chunk(text: str, title: str) -> None:
+    chunks = cut(text, size=0, title=title)
+    assert [chunk.text for chunk in chunks] == ([text.strip()] if text.strip() else [])
+
+
+def test_a_document_without_text_has_no_chunks() -> None:
+    assert cut(" \n\n\t ") == []
+    assert cut(" \n\n\t ", size=0) == []
+
+
+def test_a_short_document_is_one_chunk() -> None:
+    assert [chunk.text for chunk in cut("\n# VPN\n\nOpen the client.\n", size=200)] == ["# VPN\n\nOpen the client."]
+
+
+def test_consecutive_chunks_share_their_last_sentences() -> None:
+    text = " ".join(f"Sentence number {number} is here." for number in range(20))
+    for first, second in pairwise(cut(text, size=40, overlap=10)):
+        shared = text[second.start : first.end]
+        assert shared.startswith("Sentence")
+        assert shared.endswith("here.")
+
+
+def test_without_an_overlap_nothing_is_shared() -> None:
+    text = " ".join(f"Sentence number {number} is here." for number in range(20))
+    assert all(first.end <= second.start for first, second in pairwise(cut(text, overlap=0)))
+
+
+def test_a_chunk_ends_before_a_heading_where_it_can() -> None:
+    section = "The account is locked for thirty minutes after five failed attempts to sign in."  # about 20 units
+    text = f"# One\n\n{section}\n\n# Two\n\n{section}\n\n# Three\n\n{section}"
+    assert [chunk.text.splitlines()[0] for chunk in cut(text, size=40)] == ["# One", "# Two", "# Three"]
+
+
+def test_short_sections_are_kept_together() -> None:
+    assert len(cut("# One\n\nYes.\n\n# Two\n\nNo.\n\n# Three\n\nMaybe.", size=100)) == 1
+
+
+def test_sentences_are_not_cut_where_they_fit() -> None:
+    text = " ".join(f"This is the sentence that has the number {number}." for number in range(30))
+    for chunk in cut(text, size=50):
+        assert chunk.text.startswith("This is")
+        assert chunk.text.endswith(".")
+
+
+def test_chinese_is_cut_at_its_sentences() -> None:
+    text = "".join(f"第{number}句说明账号为什么会被锁定。" for number in "一二三四五六七八九十")
+    chunks = cut(text, size=40, overlap=0)
+    assert len(chunks) > 3
+    assert all(chunk.text.startswith("第") and chunk.text.endswith("。") for chunk in chunks)
+
+
+def test_a_chinese_sentence_without_end_is_cut_between_characters() -> None:
+    chunks = cut("中文没有空格" * 50, size=40, overlap=0)
+    assert max(size_of(chunk) for chunk in chunks) <= 40
+    assert min(len(chunk.text) for chunk in chunks[:-1]) >= 25  # and not into crumbs
+
+
+def test_a_long_sentence_is_cut_between_words() -> None:
+    text = " ".join(f"word{number}" for number in range(200))
+    for chunk in cut(text, size=40, overlap=0):
+        assert set(chunk.text.split()) <= set(text.split())
+
+
+@pytest.mark.parametrize("letter", ["x", "=", "码"], ids=["letters", "symbols", "Chinese"])
+def test_a_word_of_100_kilobytes_is_cut_quickly_into_full_chunks(letter: str) -> None:
+    started = time.perf_counter()
+    chunks = cut(f"before {letter * 100_000} after", size=200, overlap=30)
+    assert time.perf_counter() - started < 5
+    assert sum(chunk.text.count(letter) for chunk in chunks) == 100_000
+    assert all(100 <= size_of(chunk) <= 200 for chunk in chunks[1:-1])
+
+
+def test_a_document_of_thousands_of_headings_is_cut_in_linear_time() -> None:
+    text = "# Changes\n\n" + "".join(f"## Version {number}\n\n- one\n- two\n\n" for number in range(10_000))
+    started = time.perf_counter()
+    assert len(cut(text, size=200)) > 500
+    assert time.perf_counter() - started < 10  # walking all headings for each sentence took minutes
+
+
+def test_the_heading_path_is_the_title_and_the_headings_above() -> None:
+    text = "# VPN\n\nIntro.\n\n## Steps\n\n" + "Open the client and sign in. " * 8 + "\n\n## Errors\n\nHC-12.\n"
+    paths = [chunk.heading_path for chunk in cut(text, size=40, title="Handbook")]
+    assert paths[0] == ("Handbook",)  # its heading is in its text
+    assert ("Handbook", "VPN", "Steps") in paths
+    assert all("Errors" not in path for path in paths)
+
+
+def test_a_heading_of_the_same_level_ends_the_one_before() -> None:
+    text = "# A\n\n## B\n\n### C\n\ntext\n\n## D\n\n" + "A sentence of some words that goes on. " * 12
+    assert cut(text, size=60, overlap=0)[-1].heading_path == ("A", "D")
+
+
+def test_a_title_that_is_also_the_first_heading_stands_once() -> None:
+    text = "# Passwords\n\n" + "Open the portal and choose a new one. " * 10
+    assert {chunk.heading_path for chunk in cut(text, size=40, title="Passwords")[1:]} == {("Passwords",)}
+
+
+def test_a_heading_path_is_shortened_to_a_quarter_of_the_chunk_from_its_middle() -> None:
+    text = "# Alpha\n\n## A heading in the middle that is rather long\n\n### Omega\n\n" + "Some words in here. " * 30
+    paths = {chunk.heading_path for chunk in cut(text, size=40)[2:]}
+    assert paths == {("Alpha", "Omega")}
+
+
+def test_the_heading_path_is_embedded_before_the_text() -> None:
+    chunk = Chunk("d.md", 0, 0, 4, "Text", heading_path=("Handbook", "VPN"))
+    assert chunk.embedded_text == "Handbook > VPN\nText"
+    assert Chunk("d.md", 0, 0, 4, "Text").embedded_text == "Text"
+
+
+def test_a_chunk_is_on_the_page_where_it_begins() -> None:
+    pages = ["First page. " * 10, "Second page. " * 10, "", "Fourth page. " * 10]
+    starts = tuple(sum(len(page) + 2 for page in pages[:number]) for number in range(4))
+    chunks = chunk_document(document("\n\n".join(pages), page_starts=starts), chunk_tokens=40, overlap=0)
+    assert {chunk.page for chunk in chunks} == {1, 2, 4}
+    assert all(chunk.text.startswith(("First", "Second", "", "Fourth")[chunk.page - 1]) for chunk in chunks)
+
+
+def test_a_document_without_pages_has_chunks_without_a_page() -> None:
+    assert [chunk.page for chunk in cut("Some text.")] == [None]

@@ -1,0 +1,208 @@
+"""Sources: which files a build reads, under which names, and what it leaves alone and says so."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ingest.sources import InputFile, discover, resolve_sources, supported_endings
+from rag_app.datatypes import DocumentReport, FileStatus
+from rag_app.errors import SourceError
+from rag_app.store.layout import Source
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    return docs
+
+
+def found(*folders: Path, max_bytes: int = 1000) -> list[InputFile | DocumentReport]:
+    return list(discover([Source(folder.name, str(folder)) for folder in folders], max_bytes=max_bytes))
+
+
+def one(folder: Path, **options: int) -> InputFile | DocumentReport:
+    (entry,) = found(folder, **options)
+    return entry
+
+
+def refusal(folder: Path, **options: int) -> tuple[FileStatus, str]:
+    entry = one(folder, **options)
+    assert isinstance(entry, DocumentReport)
+    return entry.status, entry.reason
+
+
+# What is named
+
+
+def test_a_source_is_named_by_its_folder_and_kept_by_its_absolute_path(folder: Path) -> None:
+    os.chdir(folder.parent)
+    assert resolve_sources([Path("docs")], [], replace=False) == (Source("docs", str(folder)),)
+
+
+def test_a_dot_is_named_by_the_folder_it_stands_for(folder: Path) -> None:
+    os.chdir(folder)
+    assert resolve_sources([Path()], [], replace=False) == (Source("docs", str(folder)),)
+
+
+def test_sources_of_the_same_name_get_names_of_their_own(tmp_path: Path) -> None:
+    paths = [tmp_path / parent / "docs" for parent in "abc"]
+    for path in paths:
+        path.mkdir(parents=True)
+    names = [source.name for source in resolve_sources(paths, [], replace=False)]
+    assert names == ["docs", "docs (2)", "docs (3)"]
+
+
+def test_a_source_named_twice_is_one(folder: Path) -> None:
+    before = resolve_sources([folder, folder / ".." / "docs"], [], replace=False)
+    assert len(before) == 1
+    assert resolve_sources([folder], before, replace=False) == before
+
+
+def test_new_sources_are_added_to_those_before(folder: Path) -> None:
+    before = Source("docs", "/elsewhere/docs")
+    assert resolve_sources([folder], [before], replace=False) == (before, Source("docs (2)", str(folder)))
+
+
+def test_none_named_means_those_before() -> None:
+    before = (Source("docs", "/elsewhere/docs"),)
+    assert resolve_sources([], before, replace=False) == before
+    assert resolve_sources([], before, replace=True) == before
+
+
+def test_replace_takes_those_named_alone(folder: Path) -> None:
+    before = [Source("docs", "/elsewhere/docs")]
+    assert resolve_sources([folder], before, replace=True) == (Source("docs", str(folder)),)
+
+
+def test_a_path_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"There is no file or folder .*手册\. Check the path\."):
+        resolve_sources([tmp_path / "手册"], [], replace=False)
+
+
+def test_a_new_knowledge_base_needs_a_source() -> None:
+    with pytest.raises(SourceError, match="needs documents.*python -m ingest FOLDER"):
+        resolve_sources([], [], replace=False)
+
+
+# What is found
+
+
+def test_files_come_sorted_by_name_folder_by_folder_in_the_order_of_the_sources(tmp_path: Path) -> None:
+    for path in ("two/b.md", "two/a/z.txt", "two/c.MD", "two/密码.md", "one/x.md"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("text")
+    entries = found(tmp_path / "two", tmp_path / "one")
+    assert [entry.path for entry in entries] == ["two/a/z.txt", "two/b.md", "two/c.MD", "two/密码.md", "one/x.md"]
+    assert all(isinstance(entry, InputFile) for entry in entries)
+
+
+def test_a_single_file_is_a_source(folder: Path) -> None:
+    file = folder / "a.md"
+    file.write_text("text")
+    entry = one(file)
+    assert isinstance(entry, InputFile)
+    assert (entry.file, entry.path, entry.loader.media_type) == (file, "a.md", "text/markdown")
+
+
+def test_a_source_that_is_gone_yields_nothing(tmp_path: Path) -> None:
+    assert found(tmp_path / "gone") == []
+
+
+def test_a_link_to_a_file_or_folder_is_not_followed(folder: Path) -> None:
+    (folder.parent / "secret.md").write_text("secret")
+    (folder / "a.md").symlink_to(folder.parent / "secret.md")
+    (folder / "loop").symlink_to(folder)
+    (folder / "broken.md").symlink_to("nowhere")
+    reports = found(folder)
+    assert [entry.path for entry in reports] == ["docs/a.md", "docs/broken.md", "docs/loop"]
+    assert {(entry.status, entry.reason) for entry in reports} == {  # type: ignore[union-attr]
+        (FileStatus.SKIPPED, "a link; links are not followed")
+    }
+
+
+def test_a_link_that_the_user_names_is_the_source(folder: Path) -> None:
+    (folder / "a.md").write_text("text")
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+    assert [entry.path for entry in found(link)] == ["link/a.md"]
+
+
+@pytest.mark.parametrize("name", [".hidden.md", ".git"])
+def test_what_is_hidden_is_passed_over_and_said(folder: Path, name: str) -> None:
+    (folder / name).mkdir()
+    (folder / name / "a.md").write_text("text")
+    assert refusal(folder) == (FileStatus.SKIPPED, "hidden")
+
+
+def test_a_pipe_is_not_opened(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.md")
+    assert refusal(folder) == (FileStatus.SKIPPED, "not a regular file")
+
+
+def test_a_format_that_is_not_supported_is_said_with_those_that_are(folder: Path) -> None:
+    (folder / "tool.exe").write_bytes(b"MZ")
+    status, reason = refusal(folder)
+    assert status is FileStatus.SKIPPED
+    assert reason == f"format not supported; supported: {supported_endings()}"
+    assert ".pdf" in reason
+
+
+def test_a_file_that_is_too_large_is_said_with_the_setting(folder: Path) -> None:
+    (folder / "big.md").write_bytes(b"x" * 3_000_001)
+    status, reason = refusal(folder, max_bytes=2_000_000)
+    assert status is FileStatus.SKIPPED
+    assert reason == "3 MB, more than 2 MB: raise RAG_APP_LIMITS__FILE_MEGABYTES"
+
+
+def test_a_file_of_just_the_limit_is_read(folder: Path) -> None:
+    (folder / "a.md").write_bytes(b"x" * 1000)
+    assert isinstance(one(folder, max_bytes=1000), InputFile)
+
+
+def test_a_folder_that_cannot_be_read_is_said_and_the_others_go_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "closed").mkdir()
+    (folder / "open.md").write_text("text")
+    listed = Path.iterdir
+
+    def denied(self: Path) -> object:  # permissions do not bind the root user that tests may run as
+        if self.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return listed(self)
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    closed, opened = found(folder)
+    assert closed == DocumentReport("docs/closed", FileStatus.FAILED, "The folder cannot be read: Permission denied.")
+    assert opened.path == "docs/open.md"
+
+
+def test_a_name_that_is_no_unicode_gets_a_path_that_is(folder: Path) -> None:
+    try:
+        (folder / os.fsdecode(b"caf\xe9.md")).write_text("text")
+    except OSError:
+        pytest.skip("this file system takes Unicode names alone")
+    entry = one(folder)
+    assert isinstance(entry, InputFile)
+    assert entry.path == "docs/caf\\xe9.md"
+    assert entry.file.read_text() == "text"
+
+
+def test_the_questions_of_a_beir_data_set_are_no_documents(folder: Path) -> None:
+    for path in ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv", "README.md"):
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text("x")
+    entries = {entry.path: entry for entry in found(folder)}
+    assert isinstance(entries["docs/corpus.jsonl"], InputFile)
+    assert isinstance(entries["docs/README.md"], InputFile)
+    for path in ("docs/qrels", "docs/queries.jsonl"):
+        assert entries[path] == DocumentReport(path, FileStatus.SKIPPED, "questions of a BEIR data set, not documents")
+
+
+def test_without_a_corpus_such_names_are_ordinary(folder: Path) -> None:
+    (folder / "queries.md").write_text("x")
+    assert isinstance(one(folder), InputFile)

@@ -1,0 +1,338 @@
+"""Embedding models: what is read from their files, and vectors that equal sentence-transformers' own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+
+from rag_app.errors import EmbeddingError, ModelLoadError
+from rag_app.models import embedder_spec
+from rag_app.models.catalogue import Catalogue, EmbedderRow
+from rag_app.models.embedder import CatalogueEmbedding
+from rag_app.models.embedder_spec import DEFAULT_MAX_TOKENS, resolve_embedder
+from rag_app.models.hub import Origin
+from tests.checkpoints import make_bert_embedder
+
+PROMPTS = {"query": "query: ", "document": "passage: "}
+TEXTS = {
+    "short English": "How do I reset a password?",
+    "short Chinese": "忘记密码怎么办？",
+    "mixed": "忘记 VPN 密码 then open the portal.",
+    "long English": "An account is locked for 30 minutes after five failed sign-ins. " * 8,
+    "long Chinese": "账号锁定，请重置密码。打印机设备休假。" * 12,
+}
+
+
+@pytest.fixture(scope="module")
+def prompted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model whose own files give a prompt for questions and one for passages."""
+    return make_bert_embedder(tmp_path_factory.mktemp("prompted"), prompts=PROMPTS)
+
+
+@pytest.fixture(scope="module")
+def embedding(prompted: Path) -> CatalogueEmbedding:
+    return load(prompted)
+
+
+@pytest.fixture
+def copy_of(prompted: Path, tmp_path: Path) -> Callable[[str], Path]:
+    return lambda name="copy": Path(shutil.copytree(prompted, tmp_path / name))
+
+
+def load(folder: Path) -> CatalogueEmbedding:
+    return CatalogueEmbedding(resolve_embedder(str(folder), offline=True), device="cpu")
+
+
+def digest(folder: Path) -> str:
+    return resolve_embedder(str(folder), offline=True).fingerprint.digest
+
+
+def change_json(path: Path, **values: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def cosine(a: NDArray[np.float32] | list[float], b: NDArray[np.float32] | list[float]) -> float:
+    left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    return float(left @ right / (np.linalg.norm(left) * np.linalg.norm(right)))
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
+def test_the_specification_is_read_from_the_files(pooling: str, tmp_path: Path) -> None:
+    folder = make_bert_embedder(tmp_path, pooling=pooling, window=48, prompts=PROMPTS)
+    spec = resolve_embedder(str(folder), offline=True)
+    fingerprint = spec.fingerprint
+    assert (spec.path, spec.origin, spec.row) == (folder, Origin.FOLDER, None)
+    assert spec.model_id == str(folder)
+    assert (fingerprint.pooling, fingerprint.dimension, fingerprint.max_tokens) == (pooling, 32, 48)
+    assert (fingerprint.query_prompt, fingerprint.passage_prompt) == ("query: ", "passage: ")
+    assert (fingerprint.normalised, fingerprint.dtype, fingerprint.revision) == (True, "float32", "")
+    assert CatalogueEmbedding(spec, device="cpu").fingerprint == fingerprint
+
+
+@pytest.mark.parametrize(
+    ("configuration", "expected"),
+    [
+        ({"prompts": {"query": "q: ", "passage": "p: "}}, ("q: ", "p: ")),
+        ({"prompts": {"query": "q: ", "corpus": "c: "}}, ("q: ", "c: ")),
+        ({"prompts": {"query": "q: "}}, ("q: ", "")),
+        ({"prompts": {"all": "x: "}, "default_prompt_name": "all"}, ("x: ", "x: ")),
+        ({"prompts": {}}, ("", "")),
+        ({"prompts": None, "default_prompt_name": None}, ("", "")),
+    ],
+)
+def test_prompts_by_the_names_that_models_use(
+    copy_of: Callable[[], Path], configuration: dict[str, object], expected: tuple[str, str]
+) -> None:
+    folder = copy_of()
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(configuration))
+    fingerprint = resolve_embedder(str(folder), offline=True).fingerprint
+    assert (fingerprint.query_prompt, fingerprint.passage_prompt) == expected
+
+
+def test_old_pooling_flags_are_understood(copy_of: Callable[[], Path]) -> None:
+    folder = copy_of()
+    flags = {"word_embedding_dimension": 32, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(flags))
+    assert load(folder).fingerprint.pooling == "mean"
+
+
+def test_the_window_is_the_smallest_stated_and_never_huge(copy_of: Callable[[], Path]) -> None:
+    folder = copy_of()
+    change_json(folder / "tokenizer_config.json", model_max_length=20)
+    assert resolve_embedder(str(folder), offline=True).fingerprint.max_tokens == 20
+    change_json(folder / "tokenizer_config.json", model_max_length=10**30)
+    change_json(folder / "sentence_bert_config.json", max_seq_length=None)
+    change_json(folder / "config.json", max_position_embeddings=131072)
+    assert resolve_embedder(str(folder), offline=True).fingerprint.max_tokens == DEFAULT_MAX_TOKENS
+
+
+def test_two_positions_of_roberta_are_never_used(copy_of: Callable[[], Path]) -> None:
+    folder = copy_of()
+    change_json(folder / "tokenizer_config.json", model_max_length=10**30)
+    change_json(folder / "sentence_bert_config.json", max_seq_length=514)
+    change_json(folder / "config.json", max_position_embeddings=514, model_type="xlm-roberta")
+    assert resolve_embedder(str(folder), offline=True).fingerprint.max_tokens == 512
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_vectors_equal_those_of_sentence_transformers(embedding: CatalogueEmbedding, prompted: Path, text: str) -> None:
+    reference = SentenceTransformer(str(prompted), device="cpu")
+    passage = reference.encode(text, prompt="passage: ", normalize_embeddings=True)
+    question = reference.encode(text, prompt="query: ", normalize_embeddings=True)
+    assert cosine(embedding.embed_passages([text])[0], passage) >= 0.9999
+    assert cosine(embedding.embed_question(text), question) >= 0.9999
+    assert cosine(embedding.get_text_embedding(text), passage) >= 0.9999
+    assert cosine(embedding.get_query_embedding(text), question) >= 0.9999
+
+
+def test_the_models_own_prompts_are_used_on_both_sides(embedding: CatalogueEmbedding, prompted: Path) -> None:
+    """The stock class drops them, so that question, passage and bare text would all have one vector."""
+    text = "reset a password"
+    bare = SentenceTransformer(str(prompted), device="cpu").encode(text, prompt="", normalize_embeddings=True)
+    question, passage = embedding.embed_question(text), embedding.embed_passages([text])[0]
+    assert cosine(question, passage) < 0.999
+    assert cosine(question, bare) < 0.999
+    assert cosine(passage, bare) < 0.999
+
+
+def test_a_default_prompt_is_not_put_before_a_text_twice(copy_of: Callable[[], Path]) -> None:
+    folder = copy_of()
+    configuration = {"prompts": {"query": "query: ", "passage": ""}, "default_prompt_name": "query"}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(configuration))
+    reference = SentenceTransformer(str(folder), device="cpu")
+    expected = reference.encode("重置密码", prompt="", normalize_embeddings=True)
+    assert cosine(load(folder).embed_passages(["重置密码"])[0], expected) >= 0.9999
+
+
+def test_passages_come_back_in_order_and_at_unit_length(embedding: CatalogueEmbedding) -> None:
+    texts = [text[:length] for text in TEXTS.values() for length in (400, 5, 60)]
+    together = embedding.embed_passages(texts)
+    assert together.shape == (len(texts), 32)
+    assert together.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+    for text, vector in zip(texts, together, strict=True):
+        assert cosine(vector, embedding.embed_passages([text])[0]) > 0.9999
+
+
+def test_no_passages_give_no_vectors(embedding: CatalogueEmbedding) -> None:
+    assert embedding.embed_passages([]).shape == (0, 32)
+
+
+def test_count_tokens_sees_prompt_special_tokens_and_what_the_window_cuts(embedding: CatalogueEmbedding) -> None:
+    # "passage: " is seven letters and a colon, each a token here; [CLS] and [SEP] are two more
+    empty, short, long = embedding.count_tokens(["", "密码", "密 " * 100])
+    assert (empty, short, long) == (10, 12, 110)
+    embedding.embed_passages(["密 " * 100])
+    assert embedding.count_tokens(["密 " * 100]) == [110], "embedding leaves no truncation behind"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda folder: change_json(folder / "config.json", layer_norm_eps=0.1), id="configuration"),
+        pytest.param(
+            lambda folder: change_json(folder / "config_sentence_transformers.json", prompts={"query": "Q: "}),
+            id="prompts",
+        ),
+        pytest.param(
+            lambda folder: change_json(folder / "sentence_bert_config.json", max_seq_length=32), id="window"
+        ),
+        pytest.param(
+            lambda folder: (folder / "model.safetensors").write_bytes(b"\1" * 2000), id="weights"
+        ),
+        pytest.param(lambda folder: (folder / "vocab.txt").write_text("more"), id="another tokenizer file"),
+    ],
+)  # fmt: skip
+def test_the_fingerprint_changes_with_what_decides_the_vectors(
+    copy_of: Callable[[], Path], change: Callable[[Path], object]
+) -> None:
+    folder = copy_of()
+    before = digest(folder)
+    change(folder)
+    assert digest(folder) != before
+
+
+def test_the_fingerprint_does_not_change_with_times_and_notes(copy_of: Callable[[], Path]) -> None:
+    folder = copy_of()
+    before = digest(folder)
+    for path in [folder, *folder.rglob("*")]:
+        os.utime(path, (1, 1))
+    (folder / "README.md").write_text("a note")
+    assert digest(folder) == before
+
+
+def row_for(folder: Path, **changes: object) -> EmbedderRow:
+    values: dict[str, object] = {
+        "id": str(folder), "parameters_millions": 1.0, "download_gb": 0.1, "memory_gb": 0.2, "languages": ("en",),
+        "licence": "MIT", "commercial": True, "dimension": 32, "max_tokens": 64, "pooling": "cls",
+        "query_prompt": "", "passage_prompt": "",
+    }  # fmt: skip
+    return EmbedderRow(**values | changes)  # type: ignore[arg-type]
+
+
+def use_row(monkeypatch: pytest.MonkeyPatch, row: EmbedderRow) -> None:
+    monkeypatch.setattr(embedder_spec, "load_catalogue", lambda: Catalogue((row,), ()))
+
+
+def test_the_catalogue_decides_prompts_and_window(copy_of: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = copy_of()
+    use_row(monkeypatch, row_for(folder, query_prompt="问：", passage_prompt="", max_tokens=24))
+    embedder = load(folder)
+    reference = SentenceTransformer(str(folder), device="cpu")
+    reference.max_seq_length = 24
+    text = TEXTS["long Chinese"]
+    expected = reference.encode(text, prompt="问：", normalize_embeddings=True)
+    assert cosine(embedder.embed_question(text), expected) >= 0.9999
+    expected = reference.encode(text, prompt="", normalize_embeddings=True)
+    assert cosine(embedder.embed_passages([text])[0], expected) >= 0.9999
+
+
+def test_pooling_that_contradicts_the_catalogue_is_refused(prompted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_row(monkeypatch, row_for(prompted, pooling="mean"))
+    with pytest.raises(ModelLoadError, match="say cls pooling, the catalogue says mean") as caught:
+        resolve_embedder(str(prompted), offline=True)
+    assert "catalogue.toml" in caught.value.remedy
+
+
+def test_a_dimension_that_contradicts_the_catalogue_is_refused(prompted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_row(monkeypatch, row_for(prompted, dimension=64))
+    with pytest.raises(ModelLoadError, match="gives vectors of 32 numbers, expected 64"):
+        load(prompted)
+
+
+def test_a_folder_without_its_modules_is_not_silently_pooled_otherwise(
+    copy_of: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """sentence-transformers takes the mean where modules.json is missing: wrong for every CLS model."""
+    folder = copy_of()
+    (folder / "modules.json").unlink()
+    use_row(monkeypatch, row_for(folder, pooling="cls"))
+    with pytest.raises(ModelLoadError, match=r"mean pooling, expected cls: modules\.json is missing"):
+        load(folder)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "weights cut": lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:9000]),
+    "weights empty": lambda f: (f / "model.safetensors").write_bytes(b""),
+    "weights missing": lambda f: (f / "model.safetensors").unlink(),
+    "tokenizer cut": lambda f: (f / "tokenizer.json").write_bytes((f / "tokenizer.json").read_bytes()[:300]),
+    "tokenizer missing": lambda f: (f / "tokenizer.json").unlink(),
+    "configuration cut": lambda f: (f / "config.json").write_bytes((f / "config.json").read_bytes()[:50]),
+    "configuration a list": lambda f: (f / "config.json").write_text("[]"),
+    "configuration empty": lambda f: (f / "config.json").write_text("{}"),
+    "unknown architecture": lambda f: change_json(f / "config.json", model_type="no-such-model"),
+    "module without a path": lambda f: (f / "modules.json").write_text('[{"type": "x.Pooling"}]'),
+    "modules no list": lambda f: (f / "modules.json").write_text('{"a": 1}'),
+    "prompts no table": lambda f: (f / "config_sentence_transformers.json").write_text("[1]"),
+    "not UTF-8": lambda f: (f / "config_sentence_transformers.json").write_bytes(b'{"prompts": "\xff"}'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_folder_is_named_at_once(copy_of: Callable[[], Path], damage: Callable[[Path], object]) -> None:
+    folder = copy_of()
+    damage(folder)
+    start = time.perf_counter()
+    with pytest.raises(ModelLoadError) as caught:
+        load(folder)
+    assert time.perf_counter() - start < 3, "a failing call is not repeated"
+    assert str(folder) in caught.value.found
+    assert "\n" not in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_vectors_that_are_not_finite_are_refused(prompted: Path) -> None:
+    embedder = load(prompted)
+    with torch.no_grad():
+        next(embedder._model.parameters()).fill_(float("nan"))
+    with pytest.raises(EmbeddingError, match=r"1 vectors that cannot be searched.*'密码'") as caught:
+        embedder.embed_passages(["密码"])
+    assert "--device cpu" in caught.value.remedy
+    start = time.perf_counter()
+    with pytest.raises(EmbeddingError):
+        embedder.get_query_embedding("password")
+    assert time.perf_counter() - start < 3, "the stock class repeats a failing call for eight seconds"
+
+
+def test_eight_threads_get_the_vectors_of_one(embedding: CatalogueEmbedding) -> None:
+    texts = [text[: 10 + 7 * i] for i in range(3) for text in TEXTS.values()]
+    alone = [embedding.embed_question(text) for text in texts]
+    tokens = embedding.count_tokens(texts)
+    with ThreadPoolExecutor(8) as pool:
+        counted = [pool.submit(embedding.count_tokens, texts) for _ in range(8)]
+        together = list(pool.map(embedding.embed_question, texts))
+        assert all(count.result() == tokens for count in counted)
+    np.testing.assert_allclose(np.stack(together), np.stack(alone), atol=1e-6)
+
+
+DOCUMENTS = [
+    "Venus is often called Earth's twin because of its similar size and proximity.",
+    "Mars, known for its reddish appearance, is often referred to as the Red Planet.",
+    "Jupiter, the largest planet in our solar system, has a prominent red spot.",
+    "Saturn, famous for its rings, is sometimes mistaken for the Red Planet.",
+]
+
+
+@pytest.mark.slow
+def test_the_bundled_model_gives_the_published_cosines() -> None:
+    spec = resolve_embedder("bundled", offline=True)
+    assert spec.model_id == "sentence-transformers/all-MiniLM-L6-v2"
+    assert spec.origin is Origin.BUNDLED
+    with (spec.path / "model.safetensors").open("rb") as file:
+        published = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+        assert hashlib.file_digest(file, "sha256").hexdigest() == published
+    embedder = CatalogueEmbedding(spec, device="cpu")
+    cosines = embedder.embed_passages(DOCUMENTS) @ embedder.embed_question("Which planet is known as the Red Planet?")
+    np.testing.assert_allclose(cosines, [0.46371, 0.81205, 0.72828, 0.75051], rtol=0.01)

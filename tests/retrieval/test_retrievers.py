@@ -1,0 +1,193 @@
+"""Question to passages over a published knowledge base: order, scores by name, and Chinese as well as English."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import MetadataMode, NodeWithScore
+
+from rag_app.config import RetrievalSettings
+from rag_app.errors import EmbeddingError
+from rag_app.retrieval.fusion import fuse
+from rag_app.retrieval.nodes import passages_of
+from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
+from tests.conftest import MakeBase, SmallBase
+from tests.fakes import HashEmbedding, hash_vector
+
+RETRIEVERS = ["hybrid", "dense", "keyword"]
+PASSWORDS, VPN, CHINESE = "docs/passwords.md", "docs/vpn.md", "docs/密码.md"
+
+
+def retriever_over(base: SmallBase, **settings: Any) -> KnowledgeBaseRetriever:
+    opened = base.open()
+    return KnowledgeBaseRetriever(
+        opened, opened.vectors(base.fingerprint), HashEmbedding(), RetrievalSettings(**settings)
+    )
+
+
+def documents(nodes: list[NodeWithScore]) -> list[str]:
+    return [passage.document for passage in passages_of(nodes)]
+
+
+def scores(node: NodeWithScore) -> dict[str, float]:
+    found: dict[str, float] = node.node.metadata["scores"]
+    return found
+
+
+def test_it_is_a_llama_index_retriever(small_base: SmallBase) -> None:
+    assert isinstance(retriever_over(small_base), BaseRetriever)
+
+
+@pytest.mark.parametrize("retriever", RETRIEVERS)
+@pytest.mark.parametrize(
+    ("question", "document"),
+    [
+        ("When is an account locked after failed sign-ins?", PASSWORDS),
+        ("Which Harbour Connect does the VPN need?", VPN),
+        ("连续输错密码，账号会怎样？", CHINESE),
+        ("账号锁定多少分钟", CHINESE),
+    ],
+)
+def test_the_document_that_answers_is_first(
+    small_base: SmallBase, retriever: str, question: str, document: str
+) -> None:
+    assert documents(retriever_over(small_base, retriever=retriever).retrieve(question))[0] == document
+
+
+@pytest.mark.parametrize(
+    ("retriever", "ranks_by"), [("hybrid", "fused"), ("dense", "cosine"), ("keyword", "bm25")]
+)  # fmt: skip
+def test_the_order_is_that_of_the_ranking_score(small_base: SmallBase, retriever: str, ranks_by: str) -> None:
+    nodes = retriever_over(small_base, retriever=retriever).retrieve("account locked password VPN 密码")
+    assert len(nodes) > 1
+    assert [node.score for node in nodes] == [scores(node)[ranks_by] for node in nodes]
+    assert [node.score for node in nodes] == sorted((node.score or 0.0 for node in nodes), reverse=True)
+
+
+@pytest.mark.parametrize("retriever", RETRIEVERS)
+def test_every_passage_has_each_score_under_its_name(small_base: SmallBase, retriever: str) -> None:
+    question = "account locked password VPN 密码"
+    vector = hash_vector(question)
+    base = small_base.open()
+    nodes = retriever_over(small_base, retriever=retriever).retrieve(question)
+    by_id = {chunk.id: chunk for chunk in base.chunks.chunks(list(range(base.chunk_count)))}
+    for node in nodes:
+        names = {"cosine", "bm25"} | ({"fused"} if retriever == "hybrid" else set())
+        assert set(scores(node)) == names
+        expected = float(hash_vector(by_id[node.node.node_id].embedded_text) @ vector)
+        assert scores(node)["cosine"] == pytest.approx(expected, abs=1e-5)
+        assert scores(node)["bm25"] > 0 or retriever != "keyword"
+
+
+def test_the_fused_score_weighs_dense_and_keyword(small_base: SmallBase) -> None:
+    question = "account locked VPN 密码"
+    nodes = retriever_over(small_base, retriever="hybrid", dense_weight=0.2, top_k=100).retrieve(question)
+    assert len(nodes) == small_base.open().chunk_count
+    cosines = np.array([scores(node)["cosine"] for node in nodes], np.float32)
+    bm25 = np.array([scores(node)["bm25"] for node in nodes], np.float32)
+    fused = [scores(node)["fused"] for node in nodes]
+    np.testing.assert_allclose(fused, fuse([cosines, bm25], [0.2, 0.8]), atol=1e-4)
+
+
+@pytest.mark.parametrize("retriever", ["hybrid", "dense"])
+def test_the_exact_text_has_cosine_one(small_base: SmallBase, retriever: str) -> None:
+    base = small_base.open()
+    for chunk in base.chunks.chunks(list(range(base.chunk_count))):
+        best = retriever_over(small_base, retriever=retriever).retrieve(chunk.embedded_text)[0]
+        assert best.node.node_id == chunk.id
+        assert scores(best)["cosine"] == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("question", ["zymurgy quokka", "鲸鱼", "?"])
+def test_keyword_search_finds_nothing_where_no_word_is_shared(small_base: SmallBase, question: str) -> None:
+    assert retriever_over(small_base, retriever="keyword").retrieve(question) == []
+
+
+@pytest.mark.parametrize("retriever", ["hybrid", "dense"])
+def test_the_others_say_with_a_score_how_bad_the_best_is(small_base: SmallBase, retriever: str) -> None:
+    nodes = retriever_over(small_base, retriever=retriever).retrieve("zymurgy quokka")
+    assert nodes
+    assert all(scores(node)["bm25"] == 0 for node in nodes)
+
+
+@pytest.mark.parametrize("retriever", RETRIEVERS)
+def test_no_more_than_top_k(small_base: SmallBase, retriever: str) -> None:
+    question = "account locked password VPN 密码"
+    everything = retriever_over(small_base, retriever=retriever, top_k=100).retrieve(question)
+    two = retriever_over(small_base, retriever=retriever, top_k=2).retrieve(question)
+    assert [node.node.node_id for node in two] == [node.node.node_id for node in everything[:2]]
+
+
+@pytest.mark.parametrize("retriever", RETRIEVERS)
+def test_the_same_question_gets_the_same_passages(small_base: SmallBase, retriever: str) -> None:
+    first, second = (
+        [(node.node.node_id, node.score) for node in retriever_over(small_base, retriever=retriever).retrieve("VPN")]
+        for _ in range(2)
+    )
+    assert first == second
+
+
+def test_equal_passages_come_in_the_order_of_the_documents(make_base: MakeBase) -> None:
+    base = make_base({f"docs/{name}.md": "The same words everywhere." for name in "abcd"})
+    for retriever in RETRIEVERS:
+        found = documents(retriever_over(base, retriever=retriever, top_k=3).retrieve("same words"))
+        assert found == ["docs/a.md", "docs/b.md", "docs/c.md"]
+
+
+def test_a_passage_is_the_text_at_its_place_and_nothing_else_is_prompted(small_base: SmallBase) -> None:
+    for node in retriever_over(small_base).retrieve("密码 password VPN"):
+        assert node.node.get_content(metadata_mode=MetadataMode.LLM) == node.node.get_content()
+        assert node.node.get_content(metadata_mode=MetadataMode.EMBED) == node.node.get_content()
+        assert node.node.metadata["end"] - node.node.metadata["start"] == len(node.node.get_content())
+
+
+def test_keyword_search_works_without_an_embedding_model(small_base: SmallBase) -> None:
+    retriever = KnowledgeBaseRetriever(small_base.open(), None, None, RetrievalSettings(retriever="keyword"))
+    nodes = retriever.retrieve("Harbour Connect")
+    assert documents(nodes) == [VPN]
+    assert set(scores(nodes[0])) == {"bm25"}
+
+
+@pytest.mark.parametrize("retriever", ["hybrid", "dense"])
+def test_a_dense_search_without_vectors_is_a_mistake_of_the_caller(small_base: SmallBase, retriever: str) -> None:
+    with pytest.raises(ValueError, match="needs vectors"):
+        KnowledgeBaseRetriever(small_base.open(), None, None, RetrievalSettings(retriever=retriever))
+
+
+def test_vectors_without_their_model_are_a_mistake_of_the_caller(small_base: SmallBase) -> None:
+    base = small_base.open()
+    with pytest.raises(ValueError, match="together"):
+        KnowledgeBaseRetriever(base, base.vectors(small_base.fingerprint), None, RetrievalSettings())
+
+
+class ScaledEmbedding(HashEmbedding):
+    """A LlamaIndex embedding that does not normalise, times a factor."""
+
+    factor: float
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return (hash_vector(query) * self.factor).tolist()
+
+
+def with_factor(base: SmallBase) -> Callable[[float], KnowledgeBaseRetriever]:
+    opened = base.open()
+    vectors = opened.vectors(base.fingerprint)
+    settings = RetrievalSettings(retriever="dense")
+    return lambda factor: KnowledgeBaseRetriever(opened, vectors, ScaledEmbedding(factor=factor), settings)
+
+
+def test_an_embedding_that_does_not_normalise_still_gives_cosines(small_base: SmallBase) -> None:
+    build = with_factor(small_base)
+    plain, scaled = build(1.0).retrieve("VPN"), build(17.0).retrieve("VPN")
+    assert [scores(node)["cosine"] for node in scaled] == pytest.approx([scores(node)["cosine"] for node in plain])
+    assert max(scores(node)["cosine"] for node in scaled) <= 1.0001
+
+
+@pytest.mark.parametrize("factor", [0.0, float("nan"), float("inf")])
+def test_a_question_without_a_direction_is_refused(small_base: SmallBase, factor: float) -> None:
+    with pytest.raises(EmbeddingError, match="cannot be searched"):
+        with_factor(small_base)(factor).retrieve("VPN")

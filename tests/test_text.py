@@ -1,0 +1,197 @@
+"""What the project knows of text: sizes, sentences, search tokens, language, and what may reach a terminal."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag_app.text import language_of, normalise, printable, search_tokens, sentence_spans, size_in_units
+
+# Letters, stops, list signs, white space and Chinese in every order: what sentence cutting decides on.
+MIXED = st.text(alphabet="abZ19 .!?。！？；…”)\n\t-#>|密码、，", max_size=120) | st.text(max_size=120)
+
+
+def sentences(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentence_spans(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [
+        pytest.param("", 0, id="nothing"),
+        pytest.param(" \n\t", 0, id="white space is free"),
+        pytest.param("word", 1, id="four letters"),
+        pytest.param("words", 2, id="five letters are rounded up"),
+        pytest.param("one two", 2, id="each word is rounded up by itself"),
+        pytest.param("密码重置", 4, id="one per Chinese character"),
+        pytest.param("パスワード", 5, id="one per kana"),
+        pytest.param("한국어", 3, id="one per Hangul syllable"),
+        pytest.param("𠀀", 1, id="a character beyond the basic plane"),
+        pytest.param("a, b.", 4, id="one per symbol"),
+        pytest.param("max_length", 4, id="an underscore is a symbol"),
+        pytest.param("密码abcde错误", 6, id="Chinese and Latin without a space"),
+    ],
+)
+def test_size_counts_characters_of_cjk_and_quarters_of_words(text: str, units: int) -> None:
+    assert size_in_units(text) == units
+
+
+@given(MIXED, MIXED)
+def test_size_of_two_texts_apart_is_the_sum_of_their_sizes(first: str, second: str) -> None:
+    assert size_in_units(f"{first} {second}") == size_in_units(first) + size_in_units(second)
+
+
+@given(MIXED)
+def test_sentence_spans_are_ordered_do_not_overlap_and_hold_every_non_space_character(text: str) -> None:
+    position = 0
+    for start, end in sentence_spans(text):
+        assert position <= start < end <= len(text)
+        assert text[start:end] == text[start:end].strip()
+        assert not text[position:start].strip()
+        position = end
+    assert not text[position:].strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("One. Two! Three?", ["One.", "Two!", "Three?"], id="Latin stops"),
+        pytest.param("一句。两句！三句？", ["一句。", "两句！", "三句？"], id="Chinese stops need no space"),
+        pytest.param("先保存；再退出……完成", ["先保存；", "再退出……", "完成"], id="semicolon and ellipsis"),
+        pytest.param("他说：“走吧。”然后离开。", ["他说：“走吧。”", "然后离开。"], id="a closing quote belongs before"),
+        pytest.param('He said "Go." Then left.', ['He said "Go."', "Then left."], id="a Latin closing quote"),
+        pytest.param("See e.g. the manual. Done.", ["See e.g. the manual.", "Done."], id="e.g."),
+        pytest.param("Ask Dr. Wu of Dept. Two. Now.", ["Ask Dr. Wu of Dept. Two.", "Now."], id="Dr. and Dept."),
+        pytest.param("By J. R. Hart. Next.", ["By J. R. Hart.", "Next."], id="initials"),
+        pytest.param("Use 10.0.2 or v3.5 now. Ok.", ["Use 10.0.2 or v3.5 now.", "Ok."], id="versions"),
+        pytest.param("1. First step\n2. Second step", ["1. First step", "2. Second step"], id="a numbered list"),
+        pytest.param("Bring:\n- a card\n- a pen", ["Bring:", "- a card", "- a pen"], id="a bullet list"),
+        pytest.param("需要：\n1、证件\n2、照片", ["需要：", "1、证件", "2、照片"], id="a Chinese list"),
+        pytest.param("a line\nthat goes on", ["a line\nthat goes on"], id="a line break ends nothing"),
+        pytest.param("a heading\n\na paragraph", ["a heading", "a paragraph"], id="a blank line ends a sentence"),
+    ],
+)
+def test_sentences_end_where_a_reader_would_end_them(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
+def test_a_text_of_nothing_but_abbreviations_is_cut_in_linear_time() -> None:
+    started = time.perf_counter()
+    assert len(sentences("a. b. " * 10_000)) == 1
+    assert time.perf_counter() - started < 5  # searching each candidate from its start took minutes
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        pytest.param("密码", ["密", "码", "密码"], id="characters and pairs"),
+        pytest.param("重置页面", ["重", "置", "页", "面", "重置", "置页", "页面"], id="overlapping pairs"),
+        pytest.param("VPN密码", ["vpn", "密", "码", "密码"], id="Latin and Chinese without a space"),
+        pytest.param("Resetting passwords", ["reset", "password"], id="stems"),
+        pytest.param("What is the VPN", ["vpn"], id="stop words are left out"),
+        pytest.param("LF-DK-230", ["lf-dk-230", "lf", "dk", "230"], id="an identifier, whole and in parts"),
+        pytest.param("10.0.2", ["10.0.2", "10", "0", "2"], id="a version"),
+        pytest.param("max_length", ["max_length", "max", "length"], id="a name with an underscore"),
+        pytest.param("well-known", ["well", "known"], id="two plain words are two words"),
+        pytest.param(
+            "Harbour Connect 6.2.", ["harbour", "connect", "6.2", "6", "2"], id="a stop is no part of a version"
+        ),
+        pytest.param("ＶＰＮ６．２", ["vpn6.2", "vpn6", "2"], id="full-width forms are the usual ones"),
+        pytest.param("ﾊﾟｽ", ["パ", "ス", "パス"], id="half-width kana are full-width ones"),
+        pytest.param("STRASSE straße", ["strass", "strass"], id="case is folded"),
+        pytest.param("!? …", [], id="symbols alone"),
+    ],
+)
+def test_search_tokens(text: str, tokens: list[str]) -> None:
+    assert search_tokens(text) == tokens
+
+
+@pytest.mark.parametrize(
+    ("question", "passage"),
+    [
+        pytest.param("locked accounts", "The account is locked.", id="inflected English"),
+        pytest.param("锁定", "账号会被锁定三十分钟", id="a Chinese word inside a run"),
+        pytest.param("cafe\u0301", "caf\u00e9", id="composed and decomposed"),
+        pytest.param("hc-27", "Error HC-27 means", id="an error code"),
+    ],
+)
+def test_a_question_shares_its_tokens_with_a_passage_that_says_the_same(question: str, passage: str) -> None:
+    assert set(search_tokens(question)) <= set(search_tokens(passage))
+
+
+@given(MIXED)
+def test_search_tokens_hold_no_white_space_and_are_never_empty(text: str) -> None:
+    assert all(token and not any(letter.isspace() for letter in token) for token in search_tokens(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        pytest.param("The account is locked for 30 minutes.", "en", id="English"),
+        pytest.param("账号会被锁定三十分钟。", "zh", id="Chinese"),
+        pytest.param(
+            "请安装 Harbour Connect 6.2，然后打开 VPN 页面。", "zh", id="technical Chinese with English names"
+        ),
+        pytest.param("The term 密码 means password in this text.", "en", id="English with a Chinese word"),
+        pytest.param("パスワードを忘れた場合は、再設定してください。", "ja", id="Japanese"),
+        pytest.param("비밀번호를 잊어버린 경우", "ko", id="Korean"),
+        pytest.param("Passwort vergessen? Bitte Seite neu laden.", "und", id="neither"),
+        pytest.param("12345 !!", "und", id="no words"),
+        pytest.param("", "und", id="empty"),
+    ],
+)
+def test_language(text: str, language: str) -> None:
+    assert language_of(text) == language
+
+
+def test_language_is_told_from_the_beginning_alone() -> None:
+    assert language_of("the account is locked " * 10 + "账号" * 1000, sample=200) == "en"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("\ufeffmarked", "marked", id="byte order mark"),
+        pytest.param("a\r\nb\rc\n", "a\nb\nc\n", id="line ends"),
+        pytest.param("cafe\u0301", "caf\u00e9", id="composed"),
+        pytest.param("密\u3000码", "密\u3000码", id="nothing else changes"),
+    ],
+)
+def test_normalise(text: str, expected: str) -> None:
+    assert normalise(text) == expected
+
+
+@given(st.text(max_size=60))
+def test_normalising_twice_changes_nothing_more(text: str) -> None:
+    once = normalise(text.replace("\ufeff", ""))
+    assert normalise(once) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("\x1b[31mred", "\\x1b[31mred", id="a terminal's escape"),
+        pytest.param("a\u202egpj.exe", "a\\u202egpj.exe", id="right-to-left override"),
+        pytest.param("a\rb", "a\\rb", id="carriage return"),
+        pytest.param("a\u200bb", "a\\u200bb", id="zero-width space"),
+        pytest.param("a\u2028b", "a\\u2028b", id="line separator"),
+        pytest.param("\udce9", "\\udce9", id="half a surrogate pair"),
+        pytest.param("密码 👩\u200d💻 é\n\tb", "密码 👩\u200d💻 é\n\tb", id="text is kept"),
+    ],
+)
+def test_printable_shows_what_would_act_or_hide(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_printable_shows_line_breaks_too_where_one_line_is_wanted() -> None:
+    assert printable("a\nb\tc", keep_line_breaks=False) == "a\\nb\\tc"
+
+
+@given(st.text())
+def test_whatever_is_printable_can_be_written_and_holds_no_control_character(text: str) -> None:
+    shown = printable(text, keep_line_breaks=False)
+    shown.encode()
+    assert not any(ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0 for letter in shown)

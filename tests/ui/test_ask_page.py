@@ -1,0 +1,144 @@
+"""The Ask page in Streamlit's own test harness, in each of its states, with tiny models through the real loading code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ingest.build import BuildRequest, build
+from rag_app.config import load_settings
+from rag_app.ui import resources
+from tests.conftest import REPOSITORY, TEXTS
+
+QUESTION = "How long is an account locked?"
+
+
+@pytest.fixture(scope="module")
+def indexes(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path) -> Path:
+    """An index root with one knowledge base, built by the real build."""
+    folder = tmp_path_factory.mktemp("page")
+    for name, text in TEXTS.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    settings = load_settings(indexes=folder / "indexes", offline=True)
+    build(BuildRequest("small", (folder / "docs",), (str(tiny_embedder),)), settings, lambda event: None)
+    return folder / "indexes"
+
+
+def page(monkeypatch: pytest.MonkeyPatch, indexes: Path, generator: Path | str) -> AppTest:
+    for cached in (resources.load_embedder, resources.load_generator):
+        cached.clear()  # the caches are the process's, and tests differ in what can be loaded
+    monkeypatch.setenv("RAG_APP_INDEXES", str(indexes))
+    monkeypatch.setenv("RAG_APP_GENERATOR", str(generator))
+    monkeypatch.setenv("RAG_APP_ANSWERING__MAX_NEW_TOKENS", "12")
+    return AppTest.from_file(str(REPOSITORY / "streamlit_app.py"), default_timeout=60).run()
+
+
+def shown(at: AppTest) -> str:
+    """Return everything that is on the page, as one text."""
+    html = [element.proto.body for element in at.get("html")]
+    return "\n".join([*(element.value for element in [*at.text, *at.title, *at.caption, *at.code]), *html])
+
+
+def test_without_a_knowledge_base_the_page_says_how_to_build_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    at = page(monkeypatch, tmp_path / "nothing", "bundled")
+    assert not at.exception
+    assert "There is no knowledge base" in shown(at)
+    assert "python -m ingest path/to/folder --embed-model bundled" in shown(at)
+    assert not at.chat_input
+
+
+def test_the_page_names_the_knowledge_base_and_its_model(
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path, tiny_embedder: Path
+) -> None:
+    at = page(monkeypatch, indexes, tiny_generator)
+    assert not at.exception
+    assert f"small: 3 documents, 3 passages, embedded by {tiny_embedder}" in shown(at)
+    assert [box.label for box in at.selectbox] == ["Knowledge base", "Embedding model", "Answers written by"]
+    assert at.selectbox[2].options[-1] == "Passages only"
+
+
+def test_a_question_brings_an_answer_and_its_sources_and_stays(
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path
+) -> None:
+    at = page(monkeypatch, indexes, tiny_generator)
+    at.chat_input[0].set_value(QUESTION).run()
+    assert not at.exception
+    assert QUESTION in shown(at)
+    assert "docs/passwords.md" in shown(at)
+    assert "cosine " in shown(at)
+    at.chat_input[0].set_value("忘记密码怎么办？").run()
+    assert QUESTION in shown(at)
+    assert "忘记密码怎么办？" in shown(at)
+    assert "docs/密码.md" in shown(at)
+
+
+def test_passages_only_needs_no_generator(monkeypatch: pytest.MonkeyPatch, indexes: Path) -> None:
+    at = page(monkeypatch, indexes, "/no/such/model")
+    at.selectbox(key="generator").set_value("Passages only").run()
+    at.chat_input[0].set_value(QUESTION).run()
+    assert not at.exception
+    assert "docs/passwords.md" in shown(at)
+    assert "/no/such/model" not in shown(at)
+
+
+def test_a_generator_that_is_not_there_leaves_the_passages_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, indexes: Path
+) -> None:
+    at = page(monkeypatch, indexes, "Qwen/Qwen2.5-1.5B-Instruct")
+    at.chat_input[0].set_value(QUESTION).run()
+    assert not at.exception
+    assert "docs/passwords.md" in shown(at)
+    assert "The generator Qwen/Qwen2.5-1.5B-Instruct (3.1 GB, Apache-2.0) is not on this machine" in shown(at)
+    assert "--generator bundled" in shown(at)
+
+
+@pytest.mark.parametrize("question", ["?!", "   。"], ids=["punctuation", "blank"])
+def test_a_question_without_a_word_is_refused_politely(
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path, question: str
+) -> None:
+    at = page(monkeypatch, indexes, tiny_generator)
+    at.chat_input[0].set_value(question).run()
+    assert not at.exception
+    assert "There is no question." in shown(at)
+
+
+def test_a_damaged_index_is_named_and_not_answered_from(
+    monkeypatch: pytest.MonkeyPatch, make_base, tiny_generator: Path
+) -> None:
+    base = make_base()
+    chunks = base.open().folder / "chunks.sqlite"
+    chunks.write_bytes(chunks.read_bytes()[:-100])
+    at = page(monkeypatch, base.indexes, tiny_generator)
+    assert not at.exception
+    assert "chunks.sqlite is damaged" in shown(at)
+    assert "Rebuild the knowledge base" in shown(at)
+    assert not at.chat_input
+
+
+def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, indexes: Path) -> None:
+    monkeypatch.setenv("RAG_APP_RETRIEVAL__TOP_K", "many")
+    at = page(monkeypatch, indexes, "bundled")
+    assert not at.exception
+    assert "retrieval.top_k" in shown(at)
+
+
+def test_a_rebuilt_knowledge_base_is_picked_up_between_two_questions(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_embedder: Path, tiny_generator: Path
+) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "a.txt").write_text("The canteen opens at noon.")
+    settings = load_settings(indexes=tmp_path / "indexes", offline=True)
+    build(BuildRequest("notes", (folder,), (str(tiny_embedder),)), settings, lambda event: None)
+    at = page(monkeypatch, tmp_path / "indexes", tiny_generator)
+    (folder / "b.txt").write_text("The shuttle leaves at eight.")
+    build(BuildRequest("notes"), settings, lambda event: None)
+    at.chat_input[0].set_value("When does the shuttle leave?").run()
+    assert not at.exception
+    assert "The shuttle leaves at eight." in shown(at)
+    assert "2 documents" in shown(at)

@@ -1,0 +1,110 @@
+"""What documents and generators write is shown as text, never as markup."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from rag_app.answering.citations import cite
+from rag_app.datatypes import Answer, Citation, Passage
+from rag_app.ui.parts import answer_html, sources_html, text_html
+
+PAYLOADS = {
+    "script": "<script>alert(1)</script>",
+    "image": "<img src=http://127.0.0.1:1/x onerror=alert(1)>",
+    "svg": "<svg onload=alert(1)>",
+    "closing": "</div></details><b>out</b>",
+    "attribute": '" onmouseover="alert(1)',
+    "markdown image": "![x](http://127.0.0.1:1/?q=secret)",
+    "comment": "<!-- hidden -->",
+    "style": "</style><style>*{display:none}</style>",
+}
+OURS = {"style", "div", "span", "p", "details", "summary", "mark"}
+
+
+class _Elements(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes.update(name for name, _ in attributes)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def passage(text: str, document: str = "docs/a.md") -> Passage:
+    return Passage(1, document, 3, 100, 100 + len(text), text, (text,), {"cosine": 0.5, "bm25": 2.25, "fused": 1.0})
+
+
+def answer(text: str | None, *passages: Passage, abstained: bool = False) -> Answer:
+    sentences = cite(text, passages) if text else ()
+    return Answer("q", text, abstained, sentences, passages, "e", "g")
+
+
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS.keys())
+def test_payloads_become_text(payload: str) -> None:
+    for html in (
+        text_html(payload),
+        sources_html([passage(payload, document=payload)]),
+        answer_html(answer(f"{payload} is the answer.", passage(payload))),
+    ):
+        elements = _Elements(html)
+        assert set(elements.tags) <= OURS
+        assert elements.attributes <= {"class"}
+        assert payload in elements.text
+
+
+def test_terminal_and_bidirectional_characters_are_shown_as_escapes() -> None:
+    text = _Elements(text_html("a\x1b[31mred\u202egnp.exe")).text
+    assert "\\x1b[31m" in text
+    assert "\\u202e" in text
+
+
+def test_a_source_shows_number_document_page_and_cosine_and_hides_the_other_scores_inside() -> None:
+    html = sources_html([passage("Some text.")])
+    summary = html.split("<summary>")[1].split("</summary>")[0]
+    assert "[1]" in summary
+    assert "docs/a.md, page 3" in summary
+    assert "cosine 0.500" in summary
+    assert "bm25" not in summary
+    assert "cosine 0.500 · bm25 2.250 · fused 1.000" in html
+
+
+def test_the_cited_span_is_marked_by_its_place_in_the_document() -> None:
+    text = "First sentence. Second sentence."
+    html = sources_html([passage(text)], [Citation(1, "docs/a.md", 3, 116, 132, computed=False)])
+    assert "First sentence. <mark>Second sentence.</mark>" in html
+
+
+def test_overlapping_spans_mark_each_character_once() -> None:
+    spans = [Citation(1, "docs/a.md", 3, start, end, computed=False) for start, end in ((100, 115), (105, 132))]
+    html = sources_html([passage("First sentence. Second sentence.")], spans)
+    assert "<mark>First sentence.</mark><mark> Second sentence.</mark>" in html
+
+
+def test_an_answer_says_when_its_citations_are_computed() -> None:
+    source = passage("The account is locked for 30 minutes.")
+    assert "were computed" in answer_html(answer("The account is locked for 30 minutes.", source))
+    assert "were computed" not in answer_html(answer("The account is locked for 30 minutes. [1]", source))
+
+
+def test_an_unsupported_sentence_is_underlined_and_explained() -> None:
+    html = answer_html(answer("Elephants are grey animals. [1]", passage("The account is locked for 30 minutes.")))
+    assert "rag-unsupported" in html.split("</style>")[1]
+    assert "no cited passage supports it" in html
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [(answer(None, abstained=True), "No passage was found"), (answer("", passage("text")), "wrote nothing")],
+    ids=["nothing found", "nothing written"],
+)
+def test_no_answer_is_said(given: Answer, words: str) -> None:
+    assert words in answer_html(given)
