@@ -140,24 +140,13 @@ def _print_sources(passages: Sequence[Passage]) -> None:
 
 
 def print_models(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the catalogue as a table."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("kind", "id", "here", "download", "memory", "languages", "licence", "notes")
+    """Print the catalogue, two lines a model: an id is never cut, however narrow the terminal, so that it can be copied."""
     for row in rows:
         name = f"{row['id']} ({row['alias']})" if row["alias"] else row["id"]
-        table.add_row(
-            row["kind"],
-            name,
-            "yes" if row["on_this_machine"] else "",
-            f"{row['download_gb']:g} GB",
-            f"{row['memory_gb']:g} GB",
-            " ".join(row["languages"]),
-            row["licence"] + ("" if row["commercial"] else " (not commercial)"),
-            row["notes"],
-        )
-    Console().print(table)
+        print(f"{row['kind']:<9}  {name}{'    on this machine' if row['on_this_machine'] else ''}")
+        licence = row["licence"] + ("" if row["commercial"] else " (not commercial)")
+        sizes = f"{row['download_gb']:g} GB to download, {row['memory_gb']:g} GB of memory"
+        print(f"{'':11}{sizes}; {' '.join(row['languages'])}; {licence}. {row['notes']}")
 
 
 def knowledge_base_summary(indexes: Path, name: str) -> dict[str, Any]:

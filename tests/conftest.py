@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def _is_loopback(address: object) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Deny every connection and look-up that would leave the machine, and give the list of what was tried."""
     tried: list[object] = []
     connect, look_up = socket.socket.connect, socket.getaddrinfo
@@ -63,7 +63,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
 
     monkeypatch.setattr(socket.socket, "connect", guarded_connect)
     monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
-    yield tried
+    return tried
 
 
 @dataclass(frozen=True)

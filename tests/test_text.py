@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag_app.text import language_of, normalise, printable, search_tokens, sentence_spans, size_in_units
@@ -39,11 +39,13 @@ def test_size_counts_characters_of_cjk_and_quarters_of_words(text: str, units: i
     assert size_in_units(text) == units
 
 
+@settings(deadline=None)
 @given(MIXED, MIXED)
 def test_size_of_two_texts_apart_is_the_sum_of_their_sizes(first: str, second: str) -> None:
     assert size_in_units(f"{first} {second}") == size_in_units(first) + size_in_units(second)
 
 
+@settings(deadline=None)
 @given(MIXED)
 def test_sentence_spans_are_ordered_do_not_overlap_and_hold_every_non_space_character(text: str) -> None:
     position = 0
@@ -122,6 +124,7 @@ def test_a_question_shares_its_tokens_with_a_passage_that_says_the_same(question
     assert set(search_tokens(question)) <= set(search_tokens(passage))
 
 
+@settings(deadline=None)
 @given(MIXED)
 def test_search_tokens_hold_no_white_space_and_are_never_empty(text: str) -> None:
     assert all(token and not any(letter.isspace() for letter in token) for token in search_tokens(text))
@@ -164,6 +167,7 @@ def test_normalise(text: str, expected: str) -> None:
     assert normalise(text) == expected
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_normalising_twice_changes_nothing_more(text: str) -> None:
     once = normalise(text.replace("\ufeff", ""))
@@ -190,6 +194,7 @@ def test_printable_shows_line_breaks_too_where_one_line_is_wanted() -> None:
     assert printable("a\nb\tc", keep_line_breaks=False) == "a\\nb\\tc"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_whatever_is_printable_can_be_written_and_holds_no_control_character(text: str) -> None:
     shown = printable(text, keep_line_breaks=False)

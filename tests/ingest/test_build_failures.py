@@ -1,0 +1,227 @@
+"""Builds that fail in part or as a whole: what is said, with which exit code, and what is left on the disk."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ingest import build as building
+from rag_app.errors import EmbeddingError, KnowledgeBaseBusy
+from rag_app.store import layout
+from rag_app.store.knowledge_base import KnowledgeBase
+from tests.ingest.conftest import Ingest, Outcome, contents
+
+# Files that cannot be indexed
+
+
+@pytest.fixture
+def mixed(docs: Path) -> Path:
+    """Two good files among damaged, empty and unknown ones."""
+    (docs / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+    (docs / "empty.md").write_text(" \n")
+    (docs / "tool.exe").write_bytes(b"MZ")
+    (docs / "set.json").write_text('{"data": [{"title": "T", "paragraphs": [{"context": "A."}]}, {"title": "T"}]}')
+    return docs
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(ingest: Ingest, mixed: Path, tiny_embedder: Path) -> None:
+    outcome = ingest(mixed, "--kb", "kb", "--embed-model", tiny_embedder, "--json")
+    assert outcome.code == 0
+    assert outcome.statuses() == {
+        "docs/broken.pdf": "failed",
+        "docs/empty.md": "empty",
+        "docs/set.json": "failed",
+        "docs/tool.exe": "skipped",
+        "docs/vpn.md": "indexed",
+        "docs/密码.md": "indexed",
+    }
+    assert all(document["reason"] for document in outcome.report["documents"][:4])
+
+
+def test_strict_builds_all_the_same_and_exits_with_3(
+    ingest: Ingest, mixed: Path, indexes: Path, tiny_embedder: Path
+) -> None:
+    outcome = ingest(mixed, "--kb", "kb", "--embed-model", tiny_embedder, "--strict")
+    assert outcome.code == 3
+    assert "4 files were not indexed (--strict)" in outcome.err
+    assert KnowledgeBase.open(indexes, "kb").chunk_count == 2
+
+
+def test_strict_with_nothing_wrong_exits_with_0(ingest: Ingest, docs: Path, tiny_embedder: Path) -> None:
+    assert ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder, "--strict").code == 0
+
+
+def test_an_error_that_no_loader_foresaw_is_a_line_of_the_report(
+    ingest: Ingest, docs: Path, tiny_embedder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.parsing.language_of", lambda text: 1 / 0 if "VPN" in text else "zh")
+    outcome = ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder, "--json")
+    assert outcome.statuses() == {"docs/vpn.md": "failed", "docs/密码.md": "indexed"}
+    assert "ZeroDivisionError" in outcome.report["documents"][0]["reason"]
+
+
+def test_records_of_the_same_name_are_indexed_once_and_the_other_reported(
+    ingest: Ingest, tmp_path: Path, tiny_embedder: Path
+) -> None:
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "1", "text": "First."}\n{"_id": "1", "text": "Second."}\n')
+    outcome = ingest(tmp_path / "corpus.jsonl", "--kb", "kb", "--embed-model", tiny_embedder, "--json")
+    assert outcome.code == 0
+    assert [(document["path"], document["status"]) for document in outcome.report["documents"]] == [
+        ("corpus.jsonl#1", "indexed"),
+        ("corpus.jsonl#1", "failed"),
+    ]
+
+
+# Nothing is changed
+
+
+def test_a_dry_run_writes_nothing(ingest: Ingest, docs: Path, indexes: Path, tiny_embedder: Path) -> None:
+    outcome = ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder, "--dry-run", "--json")
+    assert outcome.code == 0
+    assert (outcome.report["generation"], outcome.report["chunks"]) == ("", 2)
+    assert set(outcome.statuses().values()) == {"indexed"}
+    assert not indexes.exists()
+
+
+def test_a_dry_run_of_an_existing_base_leaves_its_generation(built: Outcome, ingest: Ingest, indexes: Path) -> None:
+    outcome = ingest("--kb", "kb", "--dry-run")
+    assert "Nothing was written (--dry-run)." in outcome.out
+    assert KnowledgeBase.open(indexes, "kb").generation == "gen-00000001"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        pytest.param(["empty", "--kb", "kb"], 2, "Nothing to index in .*no files.*Name a folder", id="empty folder"),
+        pytest.param(["missing", "--kb", "kb"], 2, "There is no file or folder missing", id="missing path"),
+        pytest.param(["--kb", "kb"], 2, "A new knowledge base needs documents", id="no source"),
+        pytest.param(["docs", "--kb", "../../x"], 2, "'../../x' cannot name a knowledge base", id="a path as name"),
+        pytest.param(["docs", "--kb", ""], 2, "'' cannot name a knowledge base", id="no name"),
+        pytest.param(["docs", "--kb", "kb", "--chunk-tokens", "-1"], 2, "--chunk-tokens", id="negative size"),
+        pytest.param(["docs", "--kb", "kb", "--chunk-tokens", "99999"], 2, "--chunk-tokens", id="a size too large"),
+        pytest.param(["docs", "--kb", "kb", "--device", "tpu"], 2, "'device' cannot be used", id="unknown device"),
+    ],
+)
+def test_wrong_usage_is_said_in_a_line_and_leaves_nothing_on_the_disk(
+    arguments: list[str],
+    code: int,
+    message: str,
+    ingest: Ingest,
+    docs: Path,
+    indexes: Path,
+    tiny_embedder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (docs.parent / "empty").mkdir()
+    monkeypatch.chdir(docs.parent)
+    files = sorted(docs.parent.rglob("*"))
+    outcome = ingest(*arguments, "--embed-model", tiny_embedder)
+    assert outcome.code == code
+    assert re.search(message, outcome.err)
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
+    assert [path for path in sorted(docs.parent.rglob("*")) if path not in files and path != indexes] == []
+
+
+def test_an_unknown_model_is_refused_with_the_ways_on_and_nothing_is_left(
+    ingest: Ingest, docs: Path, indexes: Path
+) -> None:
+    outcome = ingest(docs, "--kb", "kb", "--embed-model", "no/such-model")
+    assert outcome.code == 1
+    assert "no/such-model is not on this machine" in outcome.err
+    assert "--embed-model /path/to/folder" in outcome.err
+    assert not (indexes / "kb").exists()
+
+
+def test_a_second_build_at_the_same_time_is_refused_and_harms_nothing(
+    built: Outcome, ingest: Ingest, indexes: Path
+) -> None:
+    with layout.writer_lock(indexes / "kb"):
+        outcome = ingest("--kb", "kb")
+    assert outcome.code == 4
+    assert "Another build of the knowledge base 'kb' is running" in outcome.err
+    assert KnowledgeBase.open(indexes, "kb").generation == "gen-00000001"
+
+
+def test_a_refused_build_does_not_remove_the_new_base_of_the_other(
+    ingest: Ingest, docs: Path, indexes: Path, tiny_embedder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_was_first(base: Path) -> None:
+        base.mkdir(parents=True)
+        (base / ".build-1").mkdir()
+        raise KnowledgeBaseBusy("Another build is running.")
+
+    monkeypatch.setattr(layout, "writer_lock", other_was_first)
+    assert ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder).code == 4
+    assert (indexes / "kb" / ".build-1").exists()
+
+
+@pytest.mark.parametrize("stage", ["_embed", "_check_readable"])
+def test_a_build_that_fails_leaves_the_old_generation_live_and_the_next_one_mends_it(
+    stage: str, built: Outcome, ingest: Ingest, indexes: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(indexes)
+    (docs / "new.txt").write_text("A new file.")
+
+    def fail(*_: object) -> None:
+        raise EmbeddingError("The model gave NaN.", "Use another.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(building, stage, fail)
+        outcome = ingest("--kb", "kb")
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (1, "error: The model gave NaN. Use another.")
+    assert contents(indexes) == before
+    assert ingest("--kb", "kb", "--json").statuses()["docs/new.txt"] == "indexed"
+    assert not list((indexes / "kb").glob(".build-*"))
+
+
+def test_an_interrupted_build_exits_with_130_and_changes_nothing(
+    built: Outcome, ingest: Ingest, indexes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(building, "_publish", interrupt)
+    assert ingest("--kb", "kb").code == 130
+    assert KnowledgeBase.open(indexes, "kb").generation == "gen-00000001"
+
+
+# Repair
+
+
+def test_a_base_whose_manifest_is_damaged_is_refused_with_the_command_that_repairs_it(
+    built: Outcome, ingest: Ingest, indexes: Path, docs: Path, tiny_embedder: Path
+) -> None:
+    (indexes / "kb" / "gen-00000001" / "manifest.json").write_text("{}")
+    outcome = ingest("--kb", "kb")
+    assert outcome.code == 1
+    assert "python -m ingest SOURCE --kb kb --rebuild" in outcome.err
+    assert ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder, "--rebuild").code == 0
+    assert KnowledgeBase.open(indexes, "kb").chunk_count == 2
+
+
+def test_damage_inside_the_chunks_is_repaired_with_the_models_it_had(
+    built: Outcome, ingest: Ingest, indexes: Path, docs: Path
+) -> None:
+    before = contents(indexes)
+    file = indexes / "kb" / "gen-00000001" / "chunks.sqlite"
+    file.write_bytes(b"\xff" * file.stat().st_size)
+    outcome = ingest("--kb", "kb")
+    assert outcome.code == 1
+    assert "chunks.sqlite is damaged" in outcome.err
+    assert "python -m ingest SOURCE --kb kb --rebuild" in outcome.err
+    assert ingest(docs, "--kb", "kb", "--rebuild").code == 0
+    assert contents(indexes) == before
+
+
+def test_another_format_version_is_replaced_by_a_rebuild(
+    built: Outcome, ingest: Ingest, docs: Path, indexes: Path, tiny_embedder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "FORMAT_VERSION", 2)
+    outcome = ingest("--kb", "kb")
+    assert outcome.code == 1
+    assert "is in format version 1; this program reads version 2" in outcome.err
+    assert ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder, "--rebuild").code == 0
+    assert KnowledgeBase.open(indexes, "kb").manifest.format_version == 2
