@@ -19,12 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.cautions import warn_of_languages, warn_of_truncation
 from ingest.embedding import Embedded, PassageEmbedder, embed_chunks
 from ingest.events import Event, EventHandler, EventKind
 from ingest.parsing import ParsedDocument, parse, parsing_settings
 from ingest.sources import discover, resolve_sources, supported_endings
 from rag_app.config import ChunkingSettings, Settings
-from rag_app.datatypes import Chunk, DocumentReport, FileStatus, IngestReport, ModelReport
+from rag_app.datatypes import Chunk, DocumentReport, FileStatus, IngestReport
 from rag_app.errors import (
     FormatVersionError,
     KnowledgeBaseBusy,
@@ -41,9 +42,6 @@ from rag_app.store.keywords import write_keywords
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import Manifest, Source
 from rag_app.store.vectors import write_vectors
-
-# A language of at least this share of the documents that the model was not made for is warned about.
-_NOTABLE_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def build(request: BuildRequest, settings: Settings, on_event: EventHandler) -> 
     try:
         with layout.writer_lock(base):
             parsed, reports = _parse_all(sources, chunking, reusable, before, settings, on_event)
-            _warn_of_languages(specs, reports, on_event)
+            warn_of_languages(specs, reports, on_event)
             chunks = [chunk for document in parsed for chunk in document.chunks]
             embedded = [_embed(spec, chunks, base, settings, on_event) for spec in specs]
             report = IngestReport(
@@ -109,7 +107,7 @@ def build(request: BuildRequest, settings: Settings, on_event: EventHandler) -> 
         if base_is_new and not (base / layout.CURRENT).exists() and not (base / "cache").exists():
             shutil.rmtree(base, ignore_errors=True)  # a build that failed before any work leaves no empty folder
         raise
-    _warn_of_truncation(report.models, on_event)
+    warn_of_truncation(report.models, on_event)
     on_event(Event(EventKind.DONE, report.generation))
     return replace(report, seconds=_since(started))
 
@@ -277,33 +275,3 @@ def _check_readable(folder: Path, count: int) -> None:
     store.close()
     if found != count:
         raise OSError(f"{folder / layout.CHUNKS} holds {found} chunks, expected {count}: is the disk full?")
-
-
-def _warn_of_languages(
-    specs: Sequence[EmbedderSpec], reports: Sequence[DocumentReport], on_event: EventHandler
-) -> None:
-    languages = Counter(report.language for report in reports if report.language)
-    total = sum(languages.values())
-    for spec in specs:
-        uncovered = [
-            f"{count} of {total} documents are in '{language}'"
-            for language, count in languages.most_common()
-            if spec.row is not None and not spec.row.covers(language) and count >= _NOTABLE_SHARE * total
-        ]
-        if uncovered:
-            message = (
-                f"{spec.model_id} was not made for these: {', '.join(uncovered)}. There, only keyword search finds "
-                "passages by meaning's words; a multilingual model such as BAAI/bge-m3 would find more."
-            )
-            on_event(Event(EventKind.MESSAGE, f"warning: {message}"))
-
-
-def _warn_of_truncation(models: Sequence[ModelReport], on_event: EventHandler) -> None:
-    for model in models:
-        if model.truncated:
-            message = (
-                f"{model.model} reads at most its window of each chunk: {model.truncated} chunks are longer, and "
-                f"{model.unseen_share:.0%} of their text is not searchable by meaning. --chunk-tokens "
-                f"{model.fitting_chunk_tokens} would fit."
-            )
-            on_event(Event(EventKind.MESSAGE, f"warning: {message}"))

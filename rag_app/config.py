@@ -46,7 +46,7 @@ class ChunkingSettings(_Stage):
 class RetrievalSettings(_Stage):
     """How passages are found. `dense_weight` is the share of the dense retriever in the fused score.
 
-    Its default was measured on SQuAD 2.0 and SciFact with the bundled model (docs/benchmarks.md, "Retrieval").
+    Its default is the best of those tried on SQuAD 2.0 with the bundled model (docs/benchmarks.md, "Fusion").
     """
 
     retriever: RetrieverName = "hybrid"

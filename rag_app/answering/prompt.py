@@ -75,8 +75,7 @@ def neutralised(text: str) -> str:
 def _numbered(passage: Passage, text: str) -> str:
     """Return a passage as the generator reads it: number, text on one line, and where it comes from.
 
-    With the small bundled generator, this order was measured against others (docs/benchmarks.md, "The prompt"): line breaks
-    and a heading before the text lead it astray.
+    Line breaks, heading marks and a title before the text were seen to lead the small bundled generator astray.
     """
     where = " > ".join(passage.heading_path) or passage.document
     plain = " ".join(_HEADING_MARK.sub("", text).split())

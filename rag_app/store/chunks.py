@@ -104,12 +104,21 @@ class ChunkStore:
     """Reads the documents and chunks of one generation. Safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file read-only; it is not changed, not even by a journal."""
+        """Open the file read-only; it is not changed, not even by a journal.
+
+        Raises:
+            KnowledgeBaseDamaged: it cannot be opened.
+        """
         self._path = path
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
-        )
+        try:
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+        except sqlite3.OperationalError as error:
+            raise KnowledgeBaseDamaged(
+                f"{path} cannot be opened: {error}.", rebuild_command(path.parent.parent)
+            ) from error
 
     def close(self) -> None:
         """Close the file."""

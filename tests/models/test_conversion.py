@@ -64,6 +64,20 @@ def test_the_first_time_is_announced_and_converted(
     assert str(folder) in said[0]
 
 
+def test_the_folder_appears_at_once_and_whole(models: Path, row: GeneratorRow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is renamed into place, not copied: a killed conversion leaves nothing that is taken for a model."""
+    written: list[int] = []
+
+    def write(target: Path) -> None:
+        write_model(target)
+        written.append((target / "model.safetensors").stat().st_ino)
+        assert not (models / FOLDER).exists()
+
+    converting_with(monkeypatch, write)
+    folder = converted_folder(row, Path("/package"), announce=quietly)
+    assert written == [(folder / "model.safetensors").stat().st_ino]
+
+
 @pytest.mark.usefixtures("models")
 def test_the_second_time_it_is_reused_without_a_word(row: GeneratorRow, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = converting_with(monkeypatch, write_model)

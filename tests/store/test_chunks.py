@@ -1,0 +1,134 @@
+"""Documents and chunks in SQLite: what was written is what is read, by number, by path, from any thread."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rag_app.datatypes import Chunk, Document, Heading
+from rag_app.errors import KnowledgeBaseDamaged
+from rag_app.store.chunks import ChunkStore, write_chunks
+
+HANDBOOK = Document(
+    path="docs/手册.pdf",
+    sha256="a" * 64,
+    media_type="application/pdf",
+    language="zh",
+    title="员工手册",
+    text="# 密码\n\n五次。\n\nThe VPN \U0001f600.",
+    page_starts=(0, 11),
+    headings=(Heading(0, 4, 1, "密码"),),
+)
+NOTE = Document("note.txt", "b" * 64, "text/plain", "en", "", "A note.")
+HANDBOOK_CHUNKS = [
+    Chunk("docs/手册.pdf", 0, 0, 9, "# 密码\n\n五次。", 1, ()),
+    Chunk("docs/手册.pdf", 1, 11, 21, "The VPN \U0001f600.", 2, ("员工手册", "密码")),
+]
+NOTE_CHUNKS = [Chunk("note.txt", 0, 0, 7, "A note.")]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "kb" / "gen-00000001" / "chunks.sqlite"
+    path.parent.mkdir(parents=True)
+    assert write_chunks(path, [(HANDBOOK, HANDBOOK_CHUNKS), (NOTE, NOTE_CHUNKS)]) == 3
+    return path
+
+
+@pytest.fixture
+def store(file: Path) -> ChunkStore:
+    return ChunkStore(file)
+
+
+def test_documents_come_back_as_they_were(store: ChunkStore) -> None:
+    assert store.document("docs/手册.pdf") == HANDBOOK
+    assert store.document("note.txt") == NOTE
+    assert store.document("docs/手册") is None
+
+
+def test_chunks_come_back_as_they_were_in_the_order_of_their_numbers(store: ChunkStore) -> None:
+    assert list(store.all_chunks()) == [*HANDBOOK_CHUNKS, *NOTE_CHUNKS]
+    assert store.count() == 3
+
+
+def test_chunks_are_given_in_the_order_asked_for_also_more_than_once(store: ChunkStore) -> None:
+    assert store.chunks([2, 0, 2]) == [NOTE_CHUNKS[0], HANDBOOK_CHUNKS[0], NOTE_CHUNKS[0]]
+    assert store.chunks([]) == []
+
+
+def test_the_chunks_of_a_document_come_in_order(store: ChunkStore) -> None:
+    assert store.chunks_of("docs/手册.pdf") == HANDBOOK_CHUNKS
+    assert store.chunks_of("gone") == []
+
+
+def test_documents_are_listed_with_their_sums_and_counts(store: ChunkStore) -> None:
+    assert store.document_sums() == {"docs/手册.pdf": "a" * 64, "note.txt": "b" * 64}
+    assert store.documents() == [("docs/手册.pdf", "员工手册", "zh", 2), ("note.txt", "", "en", 1)]
+
+
+@pytest.mark.parametrize("path", ["'; DROP TABLE chunks; --", "a%_b\n\t.md", "<b>.md"])
+def test_a_path_is_data_and_nothing_else(path: str, tmp_path: Path) -> None:
+    file = tmp_path / "x.sqlite"
+    write_chunks(file, [(replace(NOTE, path=path), [replace(NOTE_CHUNKS[0], document_path=path)])])
+    assert ChunkStore(file).chunks_of(path)[0].document_path == path
+
+
+def test_a_document_without_chunks_is_kept(tmp_path: Path) -> None:
+    assert write_chunks(tmp_path / "x.sqlite", [(NOTE, [])]) == 0
+    assert ChunkStore(tmp_path / "x.sqlite").documents() == [("note.txt", "", "en", 0)]
+
+
+def test_two_documents_of_one_path_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match=r"documents\.path"):
+        write_chunks(tmp_path / "x.sqlite", [(NOTE, []), (NOTE, [])])
+
+
+def test_the_same_documents_give_the_same_bytes(file: Path, tmp_path: Path) -> None:
+    write_chunks(tmp_path / "again.sqlite", [(HANDBOOK, HANDBOOK_CHUNKS), (NOTE, NOTE_CHUNKS)])
+    assert (tmp_path / "again.sqlite").read_bytes() == file.read_bytes()
+
+
+def test_reading_leaves_the_file_and_its_folder_as_they_are(file: Path) -> None:
+    before = file.read_bytes()
+    store = ChunkStore(file)
+    store.count()
+    store.close()
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == ["chunks.sqlite"]
+
+
+def test_a_chunk_that_is_not_there_is_damage_with_the_command_that_repairs_it(store: ChunkStore) -> None:
+    with pytest.raises(KnowledgeBaseDamaged, match="has no chunk 7, which an index beside it points to") as caught:
+        store.chunks([0, 7])
+    assert caught.value.remedy == "Rebuild the knowledge base: python -m ingest SOURCE --kb kb --rebuild"
+
+
+def test_a_file_that_is_no_database_is_damage(file: Path) -> None:
+    file.write_bytes(b"not a database, and long enough to be one" * 100)
+    with pytest.raises(KnowledgeBaseDamaged, match=r"chunks\.sqlite is damaged.*--kb kb --rebuild"):
+        ChunkStore(file).count()
+
+
+def test_a_file_that_is_gone_is_damage(file: Path) -> None:
+    file.unlink()
+    with pytest.raises(KnowledgeBaseDamaged, match=r"chunks\.sqlite cannot be opened"):
+        ChunkStore(file)
+
+
+def test_one_store_is_read_from_several_threads(store: ChunkStore) -> None:
+    results: list[list[Chunk]] = []
+
+    def read() -> None:
+        for _ in range(50):
+            results.append(store.chunks([0, 1, 2]))  # noqa: PERF401 - what was read before a failure is kept
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert results == [[*HANDBOOK_CHUNKS, *NOTE_CHUNKS]] * 200
