@@ -7,7 +7,6 @@ touched before everything new is on the disk. This module knows nothing of termi
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections import Counter
@@ -34,8 +33,7 @@ from rag_app.errors import (
     SourceError,
     UsageError,
 )
-from rag_app.models.catalogue import load_catalogue
-from rag_app.models.embedder_spec import EmbedderSpec, resolve_embedder
+from rag_app.models.embedder_spec import EmbedderSpec, embedder_name, resolve_embedder
 from rag_app.store import layout
 from rag_app.store.chunks import ChunkStore, write_chunks
 from rag_app.store.keywords import write_keywords
@@ -133,7 +131,7 @@ def _document_paths(previous: KnowledgeBase | None, request: BuildRequest) -> tu
         return ()
     try:
         return tuple(previous.chunks.document_sums())
-    except KnowledgeBaseDamaged:
+    except (KnowledgeBaseDamaged, FormatVersionError):
         if request.rebuild:
             return ()
         raise
@@ -145,7 +143,7 @@ def _resolve_models(
     """Find the embedding models: the base's own, then those given; the default for a new base."""
     own = [fingerprint.model for fingerprint in previous.models] if previous else []
     given = list(request.embed_models) or ([] if own else [settings.embed_model])
-    dropped = {_name_in_index(model) for model in request.drop_models}
+    dropped = {embedder_name(model) for model in request.drop_models}
     unknown = dropped - set(own)
     if unknown:
         raise UsageError(
@@ -166,12 +164,6 @@ def _resolve_models(
             "A knowledge base needs at least one embedding model.", "Add another with --embed-model first."
         )
     return list(specs.values())
-
-
-def _name_in_index(model: str) -> str:
-    row = load_catalogue().embedder(model)
-    folder = os.path.realpath(os.path.expanduser(model))  # noqa: PTH111 - Path raises for an unknown ~user
-    return row.id if row else (folder if os.path.isdir(folder) else model)  # noqa: PTH112
 
 
 def _chunking(request: BuildRequest, settings: Settings, previous: KnowledgeBase | None) -> ChunkingSettings:

@@ -46,7 +46,7 @@ class ChunkingSettings(_Stage):
 class RetrievalSettings(_Stage):
     """How passages are found. `dense_weight` is the share of the dense retriever in the fused score.
 
-    Its default is the best of those tried on SQuAD 2.0 with the bundled model (docs/benchmarks.md, "Fusion").
+    Its default was measured with the bundled model (docs/benchmarks.md, "Fusion").
     """
 
     retriever: RetrieverName = "hybrid"
@@ -55,10 +55,10 @@ class RetrievalSettings(_Stage):
 
 
 class AnsweringSettings(_Stage):
-    """How an answer is written. Both limits are in the generator's tokens."""
+    """How an answer is written: the longest answer, and the passages it is written from, in the generator's tokens."""
 
     max_new_tokens: int = Field(default=200, ge=1, le=4096)
-    max_prompt_tokens: int = Field(default=1500, ge=256)
+    passage_tokens: int = Field(default=1400, ge=64)
 
 
 class LimitSettings(_Stage):

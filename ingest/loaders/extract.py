@@ -21,6 +21,13 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _HAN = re.compile("[\u4e00-\u9fff]")
+# The commonest characters of Chinese, with traditional forms: about every third of a text. Read as GB18030, German in
+# Latin-1 and Korean in CP949 are Chinese characters as well, but rare ones.
+_COMMON_HAN = frozenset(
+    "的一是不了在人有我他这个上们来到时大地为子中你说生国年着就那和要出也得里后自以会可下而过天去能对小多于学之都好看起发当没成"
+    "只如事把还用第样作开面最但现前些所同日手又行动方经长分因给名法间知什两次使者被高已其进此与请新或及这個們來時為說國後會過對學"
+    "發當沒還樣開現動經長給間兩進與請"
+)
 _UNASSIGNED = re.compile("[\ufffd\ue000-\uf8ff]")
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 _ATX_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")  # `# C#` keeps its sign
@@ -65,8 +72,10 @@ def decode(data: bytes) -> str:
         text = data.decode("gb18030")
     except UnicodeDecodeError:
         text = ""
-    letters = [character for character in text if not character.isascii()]
-    if letters and not _UNASSIGNED.search(text) and len(_HAN.findall(text)) > 0.7 * len(letters):
+    foreign = sum(not character.isascii() for character in text)
+    han = _HAN.findall(text)
+    is_mostly_han = len(han) > 0.7 * foreign and not _UNASSIGNED.search(text)
+    if is_mostly_han and sum(character in _COMMON_HAN for character in han) >= 0.1 * len(han):
         return normalise(text)
     raise DocumentError(
         f"Its encoding is unknown: byte {position} is not UTF-8, and it is not Chinese in GB18030.", "Save it as UTF-8."

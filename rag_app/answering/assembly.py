@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rag_app.answering.query_engine import CitedQueryEngine
 from rag_app.config import Settings
-from rag_app.models.embedder_spec import EmbedderSpec, resolve_embedder
+from rag_app.models.embedder_spec import EmbedderSpec, embedder_name, resolve_embedder
 from rag_app.models.hub import Announce, quietly
 from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
 from rag_app.store.knowledge_base import KnowledgeBase
@@ -40,7 +40,9 @@ def choose_embedder(
         EmbedderMismatch: the base has no vectors of exactly this model.
         ModelNotAvailable: the model is not on the machine and cannot be fetched.
     """
-    spec = resolve_embedder(model_id or knowledge_base.models[0].model, offline=offline, announce=announce)
+    name = embedder_name(model_id) if model_id else knowledge_base.models[0].model
+    knowledge_base.check_has_model(name)  # before a model is fetched that could not be used
+    spec = resolve_embedder(name, offline=offline, announce=announce)
     knowledge_base.vectors(spec.fingerprint)
     return spec
 

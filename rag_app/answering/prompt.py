@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from rag_app.datatypes import Passage
+from rag_app.errors import QuestionError
 from rag_app.text import language_of, sentence_spans
 
 TokenCounter = Callable[[str], int]
@@ -31,28 +33,50 @@ _USER = {
     "zh": "段落：\n\n{passages}\n\n问题：{question}\n\n请只根据以上段落，用完整的句子回答。",
 }
 _HEADING_MARK = re.compile(r"^#+[ \t]+", re.MULTILINE)
+# What a chat template adds around two messages, and what separates two passages: at most this, in any model listed.
+_TEMPLATE_TOKENS = 32
+_SEPARATOR_TOKENS = 2
+_FEWEST_PASSAGE_TOKENS = 64
 # What chat templates write around turns, in the families of models this project lists: ChatML, Llama, Mistral, Gemma.
 _ROLE_MARKER = re.compile(r"<\|[^|<>\n]{1,40}\|>|\[/?(?:INST|SYSTEM_PROMPT)\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>")
 
 
-def build_messages(
-    question: str, passages: Sequence[Passage], count_tokens: TokenCounter, max_prompt_tokens: int
-) -> list[ChatMessage]:
+@dataclass(frozen=True)
+class Prompt:
+    """The messages for the generator, and the passages that are in them: only those can be cited."""
+
+    messages: tuple[ChatMessage, ...]
+    passages: tuple[Passage, ...]
+
+
+def build_prompt(
+    question: str, passages: Sequence[Passage], count_tokens: TokenCounter, *, passage_tokens: int, window: int
+) -> Prompt:
     """Return the system and user messages that ask for an answer.
 
     Args:
         question: checked already.
         passages: best first; as many as fit are used, each whole. The first is cut after a sentence if it alone is too long.
         count_tokens: of the generator.
-        max_prompt_tokens: for both messages together.
+        passage_tokens: for all passages together.
+        window: what the generator can read, for everything.
+
+    Raises:
+        QuestionError: the question leaves no room for a passage in the window.
     """
     language = "zh" if language_of(question) == "zh" else "en"
     question = neutralised(question)
-    room = max_prompt_tokens - count_tokens(_SYSTEM[language] + _USER[language] + question)
+    left = window - _TEMPLATE_TOKENS - count_tokens(_SYSTEM[language] + _USER[language] + question)
+    if left < _FEWEST_PASSAGE_TOKENS:
+        raise QuestionError(
+            f"The question fills the generator's window of {window} tokens: no passage fits beside it.",
+            "Shorten it, or use a generator with a longer window.",
+        )
+    room = min(passage_tokens, left)
     parts: list[str] = []
     for passage in passages:
         part = _numbered(passage, passage.text)
-        size = count_tokens(part)
+        size = count_tokens(part) + _SEPARATOR_TOKENS
         if size > room and not parts:
             part = _numbered(passage, _first_sentences(passage, count_tokens, room))
             size = room
@@ -61,10 +85,11 @@ def build_messages(
         parts.append(part)
         room -= size
     content = _USER[language].format(passages="\n\n".join(parts), question=question)
-    return [
+    messages = (
         ChatMessage(role=MessageRole.SYSTEM, content=_SYSTEM[language]),
         ChatMessage(role=MessageRole.USER, content=content),
-    ]
+    )
+    return Prompt(messages, tuple(passages[: len(parts)]))
 
 
 def neutralised(text: str) -> str:

@@ -21,7 +21,7 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from rag_app.answering.citations import MarkerFilter, cite
-from rag_app.answering.prompt import TokenCounter, build_messages
+from rag_app.answering.prompt import Prompt, TokenCounter, build_prompt
 from rag_app.answering.question import checked_question
 from rag_app.config import AnsweringSettings, LimitSettings
 from rag_app.datatypes import Answer, Passage
@@ -92,10 +92,11 @@ class CitedQueryEngine(BaseQueryEngine):
         passages = passages_of(nodes)
         clock.lap("retrieval")
         yield Retrieved(passages, tuple(nodes))
-        text = None
+        text, given = None, passages
         if self._llm is not None and passages:
-            text = ""
-            for piece in self._write(question, passages):
+            prompt = self._prompt(self._llm, question, passages)
+            text, given = "", prompt.passages
+            for piece in self._write(self._llm, prompt):
                 clock.lap_once("first_text")
                 text += piece
                 yield Written(piece)
@@ -106,7 +107,7 @@ class CitedQueryEngine(BaseQueryEngine):
                 question=question,
                 text=text,
                 abstained=not passages,
-                sentences=cite(text, passages) if text else (),
+                sentences=cite(text, given) if text else (),
                 passages=passages,
                 embedder=self._embedder_name,
                 generator=self._llm.metadata.model_name if self._llm else None,
@@ -121,16 +122,21 @@ class CitedQueryEngine(BaseQueryEngine):
             nodes = postprocessor.postprocess_nodes(nodes, query_bundle=query_bundle)
         return nodes
 
-    def _write(self, question: str, passages: Sequence[Passage]) -> Iterator[str]:
-        """Yield the answer's text as the generator writes it, without markers of passages that do not exist."""
-        assert self._llm is not None
-        window = self._llm.metadata.context_window - self._answering.max_new_tokens
-        budget = max(min(self._answering.max_prompt_tokens, window), 1)
-        messages = build_messages(question, passages, _token_counter(self._llm), budget)
-        shown = MarkerFilter(len(passages))
+    def _prompt(self, llm: LLM, question: str, passages: Sequence[Passage]) -> Prompt:
+        return build_prompt(
+            question,
+            passages,
+            _token_counter(llm),
+            passage_tokens=self._answering.passage_tokens,
+            window=llm.metadata.context_window - self._answering.max_new_tokens,
+        )
+
+    def _write(self, llm: LLM, prompt: Prompt) -> Iterator[str]:
+        """Yield the answer's text as the generator writes it, without markers of passages that it was not given."""
+        shown = MarkerFilter(len(prompt.passages))
         stream = None
         try:
-            stream = self._llm.stream_chat(messages)
+            stream = llm.stream_chat(prompt.messages)
             for response in stream:
                 if text := shown.feed(response.delta or ""):
                     yield text
@@ -141,7 +147,7 @@ class CitedQueryEngine(BaseQueryEngine):
         except Exception as error:  # any LlamaIndex LLM may be plugged in; its reader gets a sentence all the same
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise GenerationError(
-                f"{self._llm.metadata.model_name} failed while writing: {reason:.300}.",
+                f"{llm.metadata.model_name} failed while writing: {reason:.300}.",
                 "The passages found are still shown.",
             ) from error
         finally:

@@ -93,11 +93,6 @@ class Catalogue:
         """Return the row of a generator, or None where the catalogue has none."""
         return _find(self.generators, model_id)
 
-    def embedder_name(self, model_id: str) -> str:
-        """Return the id under which an index names a model: an alias is replaced."""
-        row = self.embedder(model_id)
-        return row.id if row else model_id
-
     def default_generator(self, *, on_gpu: bool) -> GeneratorRow:
         """Return the generator used where none is configured."""
         return next(row for row in self.generators if row.default_on == ("gpu" if on_gpu else "cpu"))

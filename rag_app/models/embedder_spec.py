@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +51,14 @@ class EmbedderSpec:
         return self.fingerprint.model
 
 
+def embedder_name(model_id: str) -> str:
+    """Return the id under which an index names a model: an alias is replaced, a folder given whole. Nothing is fetched."""
+    row = load_catalogue().embedder(model_id)
+    # os.path takes what Path raises for: an unknown ~user, a name too long for a file
+    folder = os.path.realpath(os.path.expanduser(model_id))  # noqa: PTH111
+    return row.id if row is not None else (folder if os.path.isdir(folder) else model_id)  # noqa: PTH112
+
+
 def resolve_embedder(model_id: str, *, offline: bool, announce: Announce = quietly) -> EmbedderSpec:
     """Find an embedding model and settle what it is; nothing is loaded.
 
@@ -64,7 +73,7 @@ def resolve_embedder(model_id: str, *, offline: bool, announce: Announce = quiet
     """
     row = load_catalogue().embedder(model_id)
     files = locate(model_id, row, kind="embedding model", offline=offline, announce=announce)
-    name = row.id if row is not None else (str(files.path) if files.origin is Origin.FOLDER else model_id)
+    name = embedder_name(model_id)
     hashes = _hashes(files.path)
     check_bundled(files, row, hashes.get("model.safetensors", ""))
     pooling = _pooling(files.path)

@@ -84,19 +84,29 @@ class KnowledgeBase:
             EmbedderMismatch: there are none, even if those of another model have the same dimension.
         """
         if fingerprint not in self.models:
-            raise self._mismatch(fingerprint)
+            raise self._mismatch(fingerprint.model, fingerprint.digest)
         if fingerprint.digest not in self._vectors:
             folder = layout.vectors_folder(self.folder, fingerprint)
             self._vectors[fingerprint.digest] = VectorIndex(folder, fingerprint)
         return self._vectors[fingerprint.digest]
 
-    def _mismatch(self, wanted: Fingerprint) -> EmbedderMismatch:
+    def check_has_model(self, name: str) -> None:
+        """Refuse a model that no vectors are of, by its name alone; `vectors` looks at the whole fingerprint.
+
+        Raises:
+            EmbedderMismatch: no vectors of a model with this name.
+        """
+        if name not in [model.model for model in self.models]:
+            raise self._mismatch(name)
+
+    def _mismatch(self, name: str, digest: str = "") -> EmbedderMismatch:
         there = ", ".join(f"{model.model} ({model.digest})" for model in self.models) or "none"
-        same_name = any(model.model == wanted.model for model in self.models)
+        same_name = digest and any(model.model == name for model in self.models)
         reason = ", which has other files, prompts or settings than the model it was built with" if same_name else ""
+        shown = f"{name} ({digest})" if digest else name
         return EmbedderMismatch(
-            f"The knowledge base '{self.name}' has no vectors of {wanted.model} ({wanted.digest}){reason}; it has: {there}.",
-            f"Add them: python -m ingest --kb {self.name} --embed-model {wanted.model}",
+            f"The knowledge base '{self.name}' has no vectors of {shown}{reason}; it has: {there}.",
+            f"Add them: python -m ingest --kb {self.name} --embed-model {name}",
         )
 
     def close(self) -> None:

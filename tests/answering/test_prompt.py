@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
-from rag_app.answering.prompt import build_messages, neutralised
+from rag_app.answering.prompt import build_prompt, neutralised
 from rag_app.datatypes import Passage
+from rag_app.errors import QuestionError
 from rag_app.text import language_of, size_in_units
 
 SENTENCES = [f"Sentence {number} says that account {number} is locked for {number} minutes." for number in range(40)]
@@ -24,12 +25,12 @@ def passage(n: int, text: str, *, heading: tuple[str, ...] = (), document: str =
 def build(
     question: str, passages: list[Passage], *, budget: int = 1500, count: Callable[[str], int] = size_in_units
 ) -> tuple[str, str]:
-    system, user = build_messages(question, passages, count, budget)
+    system, user = build_prompt(question, passages, count, passage_tokens=budget, window=4096).messages
     assert (system.role, user.role) == (MessageRole.SYSTEM, MessageRole.USER)
     return system.content or "", user.content or ""
 
 
-def size(messages: list[ChatMessage]) -> int:
+def size(messages: Sequence[ChatMessage]) -> int:
     return sum(size_in_units(message.content or "") for message in messages)
 
 
@@ -73,10 +74,12 @@ def test_any_other_question_gets_the_english_instructions(question: str) -> None
     assert f"Question: {question}" in user
 
 
-@pytest.mark.parametrize("budget", [256, 400, 700, 1500])
-def test_the_messages_stay_within_the_budget(budget: int) -> None:
+@pytest.mark.parametrize("window", [256, 400, 700, 1500])
+def test_the_messages_stay_within_the_window(window: int) -> None:
     passages = [passage(n, " ".join(SENTENCES[n : n + 4]), heading=("A heading", "Below")) for n in range(1, 30)]
-    assert size(build_messages("How long is it locked?", passages, size_in_units, budget)) <= budget
+    prompt = build_prompt("How long is it locked?", passages, size_in_units, passage_tokens=5000, window=window)
+    assert size(prompt.messages) <= window
+    assert list(passage_lines(prompt.messages[1].content or "")) == [passage.n for passage in prompt.passages]
 
 
 def test_as_many_passages_as_fit_are_given_whole_and_best_first() -> None:
@@ -96,9 +99,13 @@ def test_a_first_passage_that_is_too_long_is_cut_after_a_sentence(
     sentences: list[str], heading: tuple[str, ...]
 ) -> None:
     text = " ".join(sentences)
-    messages = build_messages("How long?", [passage(1, text, heading=heading), passage(2, "more")], size_in_units, 400)
+    passages = [passage(1, text, heading=heading), passage(2, "more")]
+    messages = build_prompt("How long?", passages, size_in_units, passage_tokens=300, window=4096).messages
+    assert (
+        size(messages) - size(build_prompt("How long?", [], size_in_units, passage_tokens=300, window=4096).messages)
+        > 200
+    )
     assert size(messages) <= 400
-    assert size(messages) > 300, "what fits is used"
     lines = passage_lines(messages[1].content or "")
     assert list(lines) == [1]
     body = lines[1].partition(" (from: ")[0]
@@ -107,14 +114,21 @@ def test_a_first_passage_that_is_too_long_is_cut_after_a_sentence(
 
 
 def test_one_endless_sentence_is_cut_all_the_same() -> None:
-    messages = build_messages("How long?", [passage(1, "word " * 5000)], size_in_units, 300)
+    passages = [passage(1, "word " * 5000)]
+    messages = build_prompt("How long?", passages, size_in_units, passage_tokens=200, window=4096).messages
     assert size(messages) <= 300
     assert "word word" in (messages[1].content or "")
 
 
-def test_a_question_that_leaves_no_room_does_not_hang() -> None:
-    _, user = build("密" * 2000, [passage(1, "text. " * 100)], budget=300)
-    assert "密" * 2000 in user
+def test_a_question_that_leaves_no_room_in_the_window_is_refused() -> None:
+    with pytest.raises(QuestionError, match=r"window of 300 tokens: no passage fits beside it\. Shorten it"):
+        build_prompt("密" * 2000, [passage(1, "text")], size_in_units, passage_tokens=1400, window=300)
+
+
+def test_a_long_question_does_not_take_the_room_of_the_passages() -> None:
+    passages = [passage(n, SENTENCES[n]) for n in range(1, 10)]
+    prompt = build_prompt("密" * 2000, passages, size_in_units, passage_tokens=1400, window=8192)
+    assert len(prompt.passages) == 9
 
 
 ROLE_MARKERS = [

@@ -29,7 +29,12 @@ PIECES = ("An account is locked ", "for 30 ", "minutes [", "1]", ". Ask the moon
 
 
 def engine_over(
-    base: SmallBase, llm: LLM | None, postprocessors: Sequence[BaseNodePostprocessor] = (), **retrieval: Any
+    base: SmallBase,
+    llm: LLM | None,
+    postprocessors: Sequence[BaseNodePostprocessor] = (),
+    *,
+    passage_tokens: int = 1400,
+    **retrieval: Any,
 ) -> CitedQueryEngine:
     opened = base.open()
     retriever = KnowledgeBaseRetriever(
@@ -38,7 +43,7 @@ def engine_over(
     return CitedQueryEngine(
         retriever,
         llm,
-        answering=AnsweringSettings(),
+        answering=AnsweringSettings(passage_tokens=passage_tokens),
         limits=LimitSettings(),
         embedder_name="fake/hash-embedding",
         node_postprocessors=postprocessors,
@@ -119,6 +124,14 @@ def test_closing_the_iterator_closes_the_generators_stream(small_base: SmallBase
         next(events)
     events.close()  # type: ignore[attr-defined]
     assert llm.closed is (read > 1), "a stream that was never begun need not be closed"
+
+
+def test_a_passage_that_did_not_fit_into_the_prompt_cannot_be_cited(small_base: SmallBase) -> None:
+    llm = ScriptedLLM("An account is locked for 30 minutes [1][3].")
+    answer = answer_of(engine_over(small_base, llm, passage_tokens=64))
+    assert len(answer.passages) == 3
+    assert "[3] " not in llm.prompts[0]
+    assert answer.text == "An account is locked for 30 minutes [1]."
 
 
 def test_a_whole_answer_closes_the_stream_too(small_base: SmallBase) -> None:
@@ -236,7 +249,10 @@ def test_a_foreign_retriever_plugs_in() -> None:
             return [NodeWithScore(node=TextNode(id_="n", text="Locked for 30 minutes."), score=0.5)]
 
     engine = CitedQueryEngine(
-        Foreign(), ScriptedLLM("Locked for 30 minutes."), answering=AnsweringSettings(), limits=LimitSettings()
+        Foreign(),
+        ScriptedLLM("Locked for 30 minutes."),
+        answering=AnsweringSettings(passage_tokens=passage_tokens),
+        limits=LimitSettings(),
     )
     answer = answer_of(engine)
     assert (answer.passages[0].document, answer.passages[0].scores) == ("n", {"score": 0.5})

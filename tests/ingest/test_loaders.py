@@ -36,6 +36,9 @@ def only(extracts: object) -> Extract:
         pytest.param(b"\xfe\xff" + CHINESE.encode("utf-16-be"), CHINESE, id="UTF-16 big-endian with a mark"),
         pytest.param(CHINESE.encode("utf-32"), CHINESE, id="UTF-32 with a mark"),
         pytest.param(CHINESE.encode("gb18030"), CHINESE, id="GB18030"),
+        pytest.param(
+            "忘記密碼時，請打開重置頁面。".encode("gb18030"), "忘記密碼時，請打開重置頁面。", id="traditional"
+        ),
         pytest.param(f"VPN 6.2: {CHINESE}".encode("gb18030"), f"VPN 6.2: {CHINESE}", id="GB18030 with Latin words"),
         pytest.param("cafe\u0301".encode(), "caf\u00e9", id="composed"),
         pytest.param(b"", "", id="empty"),
@@ -51,6 +54,13 @@ def test_bytes_become_the_text_that_was_written(data: bytes, text: str) -> None:
     [
         pytest.param(b"\x89PNG\r\n\0\0", "It holds binary data, expected text.", id="binary"),
         pytest.param("un café très serré".encode("latin-1"), "byte 6 is not UTF-8.*Save it as UTF-8", id="Latin-1"),
+        pytest.param("Die Tür ist geöffnet.".encode("latin-1"), "byte 5 is not UTF-8", id="German in Latin-1"),
+        pytest.param("비밀번호를 잊어버린 경우".encode("cp949"), "byte 0 is not UTF-8", id="Korean in CP949"),
+        pytest.param("パスワードを忘れた場合は".encode("shift_jis"), "byte 0 is not UTF-8", id="Japanese in Shift JIS"),
+        pytest.param("Привет, как дела".encode("cp1251"), "byte 0 is not UTF-8", id="Russian in CP1251"),
+        pytest.param(
+            "元（价格）￥、，。；：".encode("gb18030"), "byte 0 is not UTF-8", id="hardly any Chinese character"
+        ),
         pytest.param(b"good \xff\xff bad", "byte 5 is not UTF-8", id="invalid bytes"),
         pytest.param(b"\xff\xfea", "byte order mark says utf-16, but byte 2 is not", id="cut UTF-16"),
         pytest.param(b"\xef\xbb\xbf\xff", "byte order mark says utf-8", id="a UTF-8 mark that lies"),

@@ -269,3 +269,12 @@ def test_each_model_has_vectors_of_its_own(make_base: MakeBase) -> None:
     assert knowledge_base.models == (first, second)
     np.testing.assert_array_equal(knowledge_base.vectors(first).vectors, knowledge_base.vectors(second).vectors)
     assert knowledge_base.vectors(second).fingerprint == second
+
+
+def test_a_model_can_be_refused_by_its_name_before_anything_of_it_is_loaded(small_base: SmallBase) -> None:
+    knowledge_base = small_base.open()
+    knowledge_base.check_has_model("fake/hash-embedding")
+    with pytest.raises(
+        EmbedderMismatch, match=r"no vectors of no/such; it has: fake/hash-embedding .*--embed-model no/such"
+    ):
+        knowledge_base.check_has_model("no/such")

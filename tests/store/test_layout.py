@@ -233,6 +233,7 @@ def test_a_damaged_current_is_named_with_the_command_that_repairs_it(
     content: bytes, base: Path, publish: Publish
 ) -> None:
     publish()
+    (base / ".." / ".." / "x").mkdir()
     (base / "CURRENT").write_bytes(content)
     with pytest.raises(KnowledgeBaseDamaged, match="CURRENT") as caught:
         layout.read_current(base)

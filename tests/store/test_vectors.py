@@ -53,7 +53,7 @@ def test_a_cosine_is_one_for_the_same_direction_and_minus_one_for_the_opposite(f
 
 
 def test_a_chunk_with_several_rows_has_the_cosine_of_its_best(folder: Path) -> None:
-    index = written(folder, units([0, 1, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]), [1, 1, 0])
+    index = written(folder, units([1, 0, 0, 0], [0, 1, 0, 0], [1, 1, 0, 0]), [1, 1, 0])
     np.testing.assert_allclose(index.cosines(units([1, 0, 0, 0])[0], 2), [np.sqrt(0.5), 1], atol=1e-6)
 
 
