@@ -251,7 +251,7 @@ def test_a_foreign_retriever_plugs_in() -> None:
     engine = CitedQueryEngine(
         Foreign(),
         ScriptedLLM("Locked for 30 minutes."),
-        answering=AnsweringSettings(passage_tokens=passage_tokens),
+        answering=AnsweringSettings(),
         limits=LimitSettings(),
     )
     answer = answer_of(engine)
