@@ -21,6 +21,8 @@ _MARKER_BEGUN = re.compile(r"[\[【［][\d\s,，、;]{0,80}\Z")
 _STOP_BEFORE_MARKER = re.compile(rf"(?<=[.!?])(?={_MARKER.pattern})")
 _LEADING_MARKERS = re.compile(rf"(?:\s*{_MARKER.pattern})+")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+# The number of a list item is not a number that a passage must hold.
+_LIST_MARK = re.compile(r"^(?:[-*•]|\d{1,3}[.)、])\s+")
 # A sentence with fewer of its words in a passage than this is not called supported by it.
 _SUPPORTING_SHARE = 0.5
 # "The answer is no." would be in every passage that says "answer".
@@ -79,9 +81,10 @@ def cite(answer: str, passages: Sequence[Passage]) -> tuple[Sentence, ...]:
     is_computed = not any(numbers for _, numbers in written)
     sentences = []
     for text, stated in written:
-        numbers = _closest(text, passages) if is_computed else stated
-        citations = tuple(_citation(text, passages[number - 1], computed=is_computed) for number in numbers)
-        supported = any(_supports(text, passages[number - 1].text) for number in numbers)
+        claim = _LIST_MARK.sub("", text)
+        numbers = _closest(claim, passages) if is_computed else stated
+        citations = tuple(_citation(claim, passages[number - 1], computed=is_computed) for number in numbers)
+        supported = any(_supports(claim, passages[number - 1].text) for number in numbers)
         sentences.append(Sentence(text, citations, supported))
     return tuple(sentences)
 

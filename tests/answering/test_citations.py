@@ -226,3 +226,11 @@ def test_every_citation_lies_inside_its_passage(answer: str) -> None:
     for sentence in cite(answer, PASSAGES):
         for citation in sentence.citations:
             assert PASSAGES[citation.n - 1].start <= citation.start < citation.end <= PASSAGES[citation.n - 1].end
+
+
+@pytest.mark.parametrize("mark", ["1. ", "7) ", "- ", "3、 "])
+def test_the_number_of_a_list_item_need_not_be_in_the_passage(mark: str) -> None:
+    source = Passage(1, "docs/a.md", None, 0, 40, "The account is locked for 30 minutes.", (), {})
+    (sentence,) = cite(f"{mark}The account is locked for 30 minutes.", [source])
+    assert sentence.supported
+    assert [citation.n for citation in sentence.citations] == [1]
