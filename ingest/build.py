@@ -6,22 +6,19 @@ touched before everything new is on the disk. This module knows nothing of termi
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from ingest.cautions import warn_of_languages, warn_of_truncation
 from ingest.embedding import Embedded, PassageEmbedder, embed_chunks
 from ingest.events import Event, EventHandler, EventKind
 from ingest.parsing import ParsedDocument, parse, parsing_settings
+from ingest.publishing import publish_generation
 from ingest.sources import discover, resolve_sources, supported_endings
 from rag_app.config import ChunkingSettings, Settings
 from rag_app.datatypes import Chunk, DocumentReport, FileStatus, IngestReport
@@ -35,11 +32,8 @@ from rag_app.errors import (
 )
 from rag_app.models.embedder_spec import EmbedderSpec, embedder_name, resolve_embedder
 from rag_app.store import layout
-from rag_app.store.chunks import ChunkStore, write_chunks
-from rag_app.store.keywords import write_keywords
 from rag_app.store.knowledge_base import KnowledgeBase
-from rag_app.store.layout import Manifest, Source
-from rag_app.store.vectors import write_vectors
+from rag_app.store.layout import Source
 
 
 @dataclass(frozen=True)
@@ -57,6 +51,23 @@ class BuildRequest:
     dry_run: bool = False
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What a build is to do, settled before anything is written.
+
+    `current` is what CURRENT held then; `reusable` is the generation whose unchanged documents are taken over, and
+    `known_paths` are the documents of the base as it is.
+    """
+
+    base: Path
+    current: bytes | None
+    sources: tuple[Source, ...]
+    specs: tuple[EmbedderSpec, ...]
+    chunking: ChunkingSettings
+    reusable: KnowledgeBase | None
+    known_paths: Sequence[str]
+
+
 def build(request: BuildRequest, settings: Settings, on_event: EventHandler) -> IngestReport:
     """Build or rebuild a knowledge base and return what became of every file.
 
@@ -68,46 +79,79 @@ def build(request: BuildRequest, settings: Settings, on_event: EventHandler) -> 
         ModelError: an embedding model is not to be had or fails.
     """
     started = time.perf_counter()
-    base = settings.indexes / layout.checked_name(request.kb)
-    previous = _open_previous(settings.indexes, request)
-    sources = resolve_sources(
-        request.sources, previous.manifest.sources if previous else (), replace=request.replace_sources
-    )
-    specs = _resolve_models(request, settings, previous, on_event)
-    chunking = _chunking(request, settings, previous)
-    same_parse = previous is not None and previous.manifest.parsing == parsing_settings(chunking)
-    reusable = previous if same_parse and not request.rebuild else None
-    before = _document_paths(previous, request)
+    plan = _make_plan(request, settings, on_event)
     if request.dry_run:
-        parsed, reports = _parse_all(sources, chunking, reusable, before, settings, on_event)
+        parsed, reports = _parse_all(plan, settings, on_event)
         count = sum(len(document.chunks) for document in parsed)
         return IngestReport(request.kb, "", _since(started), count, reports, ())
-    base_is_new = not base.exists()
-    try:
-        with layout.writer_lock(base):
-            parsed, reports = _parse_all(sources, chunking, reusable, before, settings, on_event)
-            warn_of_languages(specs, reports, on_event)
-            chunks = [chunk for document in parsed for chunk in document.chunks]
-            embedded = [_embed(spec, chunks, base, settings, on_event) for spec in specs]
-            report = IngestReport(
-                kb=request.kb,
-                generation=layout.next_generation(base),
-                seconds=_since(started),
-                chunks=len(chunks),
-                documents=reports,
-                models=tuple(part.report for part in embedded),
-            )
-            on_event(Event(EventKind.PUBLISHING, report.generation))
-            _publish(base, report, parsed, list(zip(specs, embedded, strict=True)), sources, chunking)
-    except KnowledgeBaseBusy:  # what is in the folder is the other build's
-        raise
-    except BaseException:
-        if base_is_new and not (base / layout.CURRENT).exists() and not (base / "cache").exists():
-            shutil.rmtree(base, ignore_errors=True)  # a build that failed before any work leaves no empty folder
-        raise
+    with _writing(plan):
+        parsed, reports = _parse_all(plan, settings, on_event)
+        warn_of_languages(plan.specs, reports, on_event)
+        chunks = [chunk for document in parsed for chunk in document.chunks]
+        embedded = [_embed(spec, chunks, plan.base, settings, on_event) for spec in plan.specs]
+        report = IngestReport(
+            kb=request.kb,
+            generation=layout.next_generation(plan.base),
+            seconds=_since(started),
+            chunks=len(chunks),
+            documents=reports,
+            models=tuple(part.report for part in embedded),
+        )
+        on_event(Event(EventKind.PUBLISHING, report.generation))
+        vectors = {spec.fingerprint: part.vectors for spec, part in zip(plan.specs, embedded, strict=True)}
+        publish_generation(plan.base, report, parsed, vectors, plan.sources, plan.chunking)
     warn_of_truncation(report.models, on_event)
     on_event(Event(EventKind.DONE, report.generation))
     return replace(report, seconds=_since(started))
+
+
+def _make_plan(request: BuildRequest, settings: Settings, on_event: EventHandler) -> _Plan:
+    base = settings.indexes / layout.checked_name(request.kb)
+    current = _current(base)
+    previous = _open_previous(settings.indexes, request)
+    before = previous.manifest.sources if previous else ()
+    sources = resolve_sources(request.sources, before, replace=request.replace_sources)
+    specs = _resolve_models(request, settings, previous, on_event)
+    chunking = _chunking(request, settings, previous)
+    same_parse = previous is not None and previous.manifest.parsing == parsing_settings(chunking)
+    return _Plan(
+        base=base,
+        current=current,
+        sources=sources,
+        specs=tuple(specs),
+        chunking=chunking,
+        reusable=previous if same_parse and not request.rebuild else None,
+        known_paths=_document_paths(previous, request),
+    )
+
+
+def _current(base: Path) -> bytes | None:
+    try:
+        return (base / layout.CURRENT).read_bytes()
+    except OSError:
+        return None
+
+
+@contextmanager
+def _writing(plan: _Plan) -> Iterator[None]:
+    """Hold the writer's lock. A build that fails before any work leaves no empty folder behind.
+
+    Raises:
+        KnowledgeBaseBusy: another build is running, or has published since the plan was made: its sources must not be lost.
+    """
+    is_new = not plan.base.exists()
+    with layout.writer_lock(plan.base):
+        if _current(plan.base) != plan.current:
+            raise KnowledgeBaseBusy(
+                f"Another build of the knowledge base '{plan.base.name}' has just finished.",
+                "Run the command again.",
+            )
+        try:
+            yield
+        except BaseException:
+            if is_new and _current(plan.base) is None and not (plan.base / "cache").exists():
+                shutil.rmtree(plan.base, ignore_errors=True)
+            raise
 
 
 def _since(started: float) -> float:
@@ -179,14 +223,9 @@ def _first(*values: int | None) -> int:
 
 
 def _parse_all(
-    sources: Sequence[Source],
-    chunking: ChunkingSettings,
-    reusable: KnowledgeBase | None,
-    before: Sequence[str],
-    settings: Settings,
-    on_event: EventHandler,
+    plan: _Plan, settings: Settings, on_event: EventHandler
 ) -> tuple[list[ParsedDocument], tuple[DocumentReport, ...]]:
-    entries = list(discover(sources, max_bytes=settings.limits.file_megabytes * 1_000_000))
+    entries = list(discover(plan.sources, max_bytes=settings.limits.file_megabytes * 1_000_000))
     done = 0
 
     def on_file(path: str) -> None:
@@ -196,20 +235,20 @@ def _parse_all(
 
     parsed: list[ParsedDocument] = []
     reports: list[DocumentReport] = []
-    for outcome in parse(entries, chunking, reusable, on_file):
+    for outcome in parse(entries, plan.chunking, plan.reusable, on_file):
         if isinstance(outcome, ParsedDocument):
             parsed.append(outcome)
             reports.append(outcome.report)
         else:
             reports.append(outcome)
     present = {report.path for report in reports}
-    gone = [path for path in before if path not in present]
+    gone = [path for path in plan.known_paths if path not in present]
     reports += [DocumentReport(path, FileStatus.SKIPPED, "gone from its source: removed") for path in gone]
     if not parsed:
         counts = Counter(f"{report.status}: {report.reason}" for report in reports)
         found = "; ".join(f"{count} {reason}" for reason, count in counts.most_common(3)) or "no files"
         raise SourceError(
-            f"Nothing to index in {', '.join(source.path for source in sources)} ({found}). Nothing was changed.",
+            f"Nothing to index in {', '.join(source.path for source in plan.sources)} ({found}). Nothing was changed.",
             f"Name a folder with documents: {supported_endings()}",
         )
     on_event(Event(EventKind.CHUNKED, "", total=sum(len(document.chunks) for document in parsed)))
@@ -226,44 +265,3 @@ def _embed(
         return CatalogueEmbedding(spec, device=settings.device)
 
     return embed_chunks([chunk.embedded_text for chunk in chunks], spec.fingerprint, load, base, on_event)
-
-
-def _publish(
-    base: Path,
-    report: IngestReport,
-    parsed: Sequence[ParsedDocument],
-    models: Sequence[tuple[EmbedderSpec, Embedded]],
-    sources: Sequence[Source],
-    chunking: ChunkingSettings,
-) -> None:
-    """Write the generation into a build folder, open it again, and make it live."""
-    folder = layout.new_build_folder(base)
-    count = write_chunks(folder / layout.CHUNKS, ((item.document, item.chunks) for item in parsed))
-    write_keywords(folder / layout.KEYWORDS, (chunk.embedded_text for item in parsed for chunk in item.chunks))
-    for spec, part in models:
-        target = layout.vectors_folder(folder, spec.fingerprint)
-        write_vectors(target, part.vectors, np.arange(count, dtype=np.int64), spec.fingerprint)
-    layout.write_text(
-        folder / layout.REPORT, json.dumps(asdict(report), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-    )
-    _check_readable(folder, count)
-    manifest = Manifest(
-        format_version=layout.FORMAT_VERSION,
-        generation=report.generation,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        app_version=version("rag-app"),
-        sources=tuple(sources),
-        parsing=parsing_settings(chunking),
-        counts={"documents": len(parsed), "chunks": count},
-        models=tuple(spec.fingerprint for spec, _ in models),
-        files=layout.file_sums(folder),
-    )
-    layout.publish(base, folder, manifest)
-
-
-def _check_readable(folder: Path, count: int) -> None:
-    store = ChunkStore(folder / layout.CHUNKS)
-    found = store.count()
-    store.close()
-    if found != count:
-        raise OSError(f"{folder / layout.CHUNKS} holds {found} chunks, expected {count}: is the disk full?")

@@ -31,9 +31,10 @@ def run_command(command: Callable[[], object]) -> None:
     except RagAppError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        say("Interrupted. What was live before still is.")
-        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer turns Ctrl-C into this, without a word
+            say("Interrupted. What was live before still is.")
+        raise
     except BrokenPipeError:  # the reader of a pipe (`| head`) has gone: nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from ingest import build as building
+from ingest import publishing
 from rag_app.errors import EmbeddingError, KnowledgeBaseBusy
 from rag_app.store import layout
 from rag_app.store.knowledge_base import KnowledgeBase
@@ -158,9 +161,19 @@ def test_a_refused_build_does_not_remove_the_new_base_of_the_other(
     assert (indexes / "kb" / ".build-1").exists()
 
 
-@pytest.mark.parametrize("stage", ["_embed", "_check_readable"])
+@pytest.mark.parametrize(
+    ("module", "stage"),
+    [(building, "_embed"), (publishing, "_check_readable")],
+    ids=["while embedding", "while writing"],
+)
 def test_a_build_that_fails_leaves_the_old_generation_live_and_the_next_one_mends_it(
-    stage: str, built: Outcome, ingest: Ingest, indexes: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
+    module: ModuleType,
+    stage: str,
+    built: Outcome,
+    ingest: Ingest,
+    indexes: Path,
+    docs: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = contents(indexes)
     (docs / "new.txt").write_text("A new file.")
@@ -169,7 +182,7 @@ def test_a_build_that_fails_leaves_the_old_generation_live_and_the_next_one_mend
         raise EmbeddingError("The model gave NaN.", "Use another.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, stage, fail)
+        patch.setattr(module, stage, fail)
         outcome = ingest("--kb", "kb")
     assert (outcome.code, outcome.err.splitlines()[-1]) == (1, "error: The model gave NaN. Use another.")
     assert contents(indexes) == before
@@ -183,9 +196,34 @@ def test_an_interrupted_build_exits_with_130_and_changes_nothing(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(building, "_publish", interrupt)
-    assert ingest("--kb", "kb").code == 130
+    monkeypatch.setattr(building, "publish_generation", interrupt)
+    outcome = ingest("--kb", "kb")
+    assert outcome.code == 130
+    assert "Interrupted. What was live before still is." in outcome.err
     assert KnowledgeBase.open(indexes, "kb").generation == "gen-00000001"
+
+
+def test_a_build_that_was_overtaken_says_so_and_loses_nothing(
+    built: Outcome, ingest: Ingest, indexes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, others = tmp_path / "mine.txt", tmp_path / "others.txt"
+    mine.write_text("Mine.")
+    others.write_text("Theirs.")
+    resolve = building.resolve_sources
+
+    def resolve_while_another_build_runs(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(building, "resolve_sources", resolve)
+        assert ingest(others, "--kb", "kb").code == 0
+        return resolve(*arguments, **options)
+
+    monkeypatch.setattr(building, "resolve_sources", resolve_while_another_build_runs)
+    outcome = ingest(mine, "--kb", "kb")
+    assert outcome.code == 4
+    assert "has just finished. Run the command again." in outcome.err
+    sources = [source.name for source in KnowledgeBase.open(indexes, "kb").manifest.sources]
+    assert sources == ["docs", "others.txt"]
+    assert ingest(mine, "--kb", "kb").code == 0
+    assert KnowledgeBase.open(indexes, "kb").manifest.sources[-1].name == "mine.txt"
 
 
 # Repair

@@ -1,0 +1,81 @@
+"""Documents, chunks and vectors to a live generation: written into a build folder, read back, made current.
+
+This module knows nothing of files that are read or models that are run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ingest.parsing import ParsedDocument, parsing_settings
+from rag_app.config import ChunkingSettings
+from rag_app.datatypes import Fingerprint, IngestReport
+from rag_app.store import layout
+from rag_app.store.chunks import ChunkStore, write_chunks
+from rag_app.store.keywords import write_keywords
+from rag_app.store.layout import Manifest, Source
+from rag_app.store.vectors import write_vectors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def publish_generation(
+    base: Path,
+    report: IngestReport,
+    parsed: Sequence[ParsedDocument],
+    vectors: Mapping[Fingerprint, NDArray[np.float32]],
+    sources: Sequence[Source],
+    chunking: ChunkingSettings,
+) -> None:
+    """Write a generation and make it live; call it under the writer's lock.
+
+    Args:
+        base: the folder of the knowledge base.
+        report: of the build; it names the generation.
+        parsed: the documents with their chunks, in the order that numbers them.
+        vectors: of every chunk, shape (chunks, dimension), by model; the first model is the default.
+        sources: where the documents came from.
+        chunking: how they were cut.
+
+    Raises:
+        OSError: what was read back is not what was written.
+    """
+    folder = layout.new_build_folder(base)
+    count = write_chunks(folder / layout.CHUNKS, ((item.document, item.chunks) for item in parsed))
+    write_keywords(folder / layout.KEYWORDS, (chunk.embedded_text for item in parsed for chunk in item.chunks))
+    for fingerprint, rows in vectors.items():
+        target = layout.vectors_folder(folder, fingerprint)
+        write_vectors(target, rows, np.arange(count, dtype=np.int64), fingerprint)
+    layout.write_text(
+        folder / layout.REPORT, json.dumps(asdict(report), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    )
+    _check_readable(folder, count)
+    manifest = Manifest(
+        format_version=layout.FORMAT_VERSION,
+        generation=report.generation,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        app_version=version("rag-app"),
+        sources=tuple(sources),
+        parsing=parsing_settings(chunking),
+        counts={"documents": len(parsed), "chunks": count},
+        models=tuple(vectors),
+        files=layout.file_sums(folder),
+    )
+    layout.publish(base, folder, manifest)
+
+
+def _check_readable(folder: Path, count: int) -> None:
+    store = ChunkStore(folder / layout.CHUNKS)
+    found = store.count()
+    store.close()
+    if found != count:
+        raise OSError(f"{folder / layout.CHUNKS} holds {found} chunks, expected {count}: is the disk full?")
