@@ -15,7 +15,7 @@ import streamlit as st
 
 from rag_app.config import Settings
 from rag_app.datatypes import Answer, Passage
-from rag_app.errors import KnowledgeBaseError, ModelError, QuestionError, RagAppError
+from rag_app.errors import KnowledgeBaseError, ModelError, RagAppError
 from rag_app.models.catalogue import BUNDLED, load_catalogue
 from rag_app.store.layout import knowledge_base_names
 from rag_app.ui.parts import answer_html, show_problem, sources_html, text_html
@@ -162,8 +162,6 @@ def _answer(turn: Turn, choice: Choice, settings: Settings) -> None:
             with status.status("Loading the models ...", type="compact"):
                 engine, turn.problem = _engine(choice, settings)
             _follow(engine, turn, status, text, sources)
-        except QuestionError as error:
-            turn.problem = error
         except RagAppError as error:  # the passages that were found stay
             turn.problem = error
         finally:

@@ -140,12 +140,6 @@ def test_the_default_embedder_and_generators_are_in_the_catalogue() -> None:
 def test_an_id_that_is_not_listed_has_no_row(unknown: str) -> None:
     assert packaged().embedder(unknown) is None
     assert packaged().generator(unknown) is None
-    assert packaged().embedder_name(unknown) == unknown
-
-
-def test_an_index_names_a_model_by_its_id_not_its_alias() -> None:
-    assert packaged().embedder_name("bundled") == "sentence-transformers/all-MiniLM-L6-v2"
-    assert packaged().embedder_name("BAAI/bge-m3") == "BAAI/bge-m3"
 
 
 def row_for(*languages: str) -> ModelRow:
