@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 QUERY = "query"
 PASSAGE = "text"  # the name by which HuggingFaceEmbedding asks for the prompt of a passage
 
-# Measured on two cores with 200-token chunks sorted by length: 8 to 32 are within 3 % of one another (docs/benchmarks.md).
+# Measured on two cores, chunks of the default size: 8 and 16 within 5 % of one another, 32 a quarter slower
+# (docs/benchmarks.md, "Embedding speed"). The GPU figure is not measured: no GPU was at hand.
 CPU_BATCH_SIZE = 16
 GPU_BATCH_SIZE = 128
 
