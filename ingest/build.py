@@ -19,7 +19,7 @@ from ingest.embedding import Embedded, PassageEmbedder, embed_chunks
 from ingest.events import Event, EventHandler, EventKind
 from ingest.parsing import ParsedDocument, parse, parsing_settings
 from ingest.publishing import publish_generation
-from ingest.sources import discover, resolve_sources, supported_endings
+from ingest.sources import InputFile, discover, resolve_sources, supported_endings
 from rag_app.config import ChunkingSettings, Settings
 from rag_app.datatypes import Chunk, DocumentReport, FileStatus, IngestReport
 from rag_app.errors import (
@@ -33,7 +33,7 @@ from rag_app.errors import (
 from rag_app.models.embedder_spec import EmbedderSpec, embedder_name, resolve_embedder
 from rag_app.store import layout
 from rag_app.store.knowledge_base import KnowledgeBase
-from rag_app.store.layout import Source
+from rag_app.store.layout import Manifest, Source
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class _Plan:
     base: Path
     current: bytes | None
     sources: tuple[Source, ...]
+    entries: tuple[InputFile | DocumentReport, ...]
     specs: tuple[EmbedderSpec, ...]
     chunking: ChunkingSettings
     reusable: KnowledgeBase | None
@@ -81,11 +82,11 @@ def build(request: BuildRequest, settings: Settings, on_event: EventHandler) -> 
     started = time.perf_counter()
     plan = _make_plan(request, settings, on_event)
     if request.dry_run:
-        parsed, reports = _parse_all(plan, settings, on_event)
+        parsed, reports = _parse_all(plan, on_event)
         count = sum(len(document.chunks) for document in parsed)
         return IngestReport(request.kb, "", _since(started), count, reports, ())
     with _writing(plan):
-        parsed, reports = _parse_all(plan, settings, on_event)
+        parsed, reports = _parse_all(plan, on_event)
         warn_of_languages(plan.specs, reports, on_event)
         chunks = [chunk for document in parsed for chunk in document.chunks]
         embedded = [_embed(spec, chunks, plan.base, settings, on_event) for spec in plan.specs]
@@ -109,16 +110,21 @@ def _make_plan(request: BuildRequest, settings: Settings, on_event: EventHandler
     base = settings.indexes / layout.checked_name(request.kb)
     current = _current(base)
     previous = _open_previous(settings.indexes, request)
-    before = previous.manifest.sources if previous else ()
-    sources = resolve_sources(request.sources, before, replace=request.replace_sources)
-    specs = _resolve_models(request, settings, previous, on_event)
-    chunking = _chunking(request, settings, previous)
+    # What a damaged base was made of is known as long as its manifest is whole: that is how --rebuild repairs it.
+    manifest = previous.manifest if previous else layout.whole_manifest(base) if request.rebuild else None
+    sources = resolve_sources(request.sources, manifest.sources if manifest else (), replace=request.replace_sources)
+    max_bytes = settings.limits.file_megabytes * 1_000_000
+    entries = tuple(discover(sources, max_bytes=max_bytes, passed_over=settings.indexes))
+    if not any(isinstance(entry, InputFile) for entry in entries):  # before a model is fetched for nothing
+        raise _nothing_to_index(sources, [entry for entry in entries if isinstance(entry, DocumentReport)])
+    chunking = _chunking(request, settings, manifest)
     same_parse = previous is not None and previous.manifest.parsing == parsing_settings(chunking)
     return _Plan(
         base=base,
         current=current,
         sources=sources,
-        specs=tuple(specs),
+        entries=entries,
+        specs=() if request.dry_run else _resolve_models(request, settings, manifest, on_event),
         chunking=chunking,
         reusable=previous if same_parse and not request.rebuild else None,
         known_paths=_document_paths(previous, request),
@@ -164,7 +170,7 @@ def _open_previous(indexes: Path, request: BuildRequest) -> KnowledgeBase | None
     except KnowledgeBaseNotFound:
         return None
     except (KnowledgeBaseDamaged, FormatVersionError):
-        if request.rebuild and request.sources:  # that is how a damaged one is repaired
+        if request.rebuild:
             return None
         raise
 
@@ -182,10 +188,10 @@ def _document_paths(previous: KnowledgeBase | None, request: BuildRequest) -> tu
 
 
 def _resolve_models(
-    request: BuildRequest, settings: Settings, previous: KnowledgeBase | None, on_event: EventHandler
-) -> list[EmbedderSpec]:
+    request: BuildRequest, settings: Settings, manifest: Manifest | None, on_event: EventHandler
+) -> tuple[EmbedderSpec, ...]:
     """Find the embedding models: the base's own, then those given; the default for a new base."""
-    own = [fingerprint.model for fingerprint in previous.models] if previous else []
+    own = [fingerprint.model for fingerprint in manifest.models] if manifest else []
     given = list(request.embed_models) or ([] if own else [settings.embed_model])
     dropped = {embedder_name(model) for model in request.drop_models}
     unknown = dropped - set(own)
@@ -207,11 +213,11 @@ def _resolve_models(
         raise UsageError(
             "A knowledge base needs at least one embedding model.", "Add another with --embed-model first."
         )
-    return list(specs.values())
+    return tuple(specs.values())
 
 
-def _chunking(request: BuildRequest, settings: Settings, previous: KnowledgeBase | None) -> ChunkingSettings:
-    before = previous.manifest.parsing if previous else {}
+def _chunking(request: BuildRequest, settings: Settings, manifest: Manifest | None) -> ChunkingSettings:
+    before = manifest.parsing if manifest else {}
     return ChunkingSettings(
         chunk_tokens=_first(request.chunk_tokens, before.get("chunk_tokens"), settings.chunking.chunk_tokens),
         overlap=_first(request.overlap, before.get("overlap"), settings.chunking.overlap),
@@ -222,20 +228,17 @@ def _first(*values: int | None) -> int:
     return next(value for value in values if value is not None)
 
 
-def _parse_all(
-    plan: _Plan, settings: Settings, on_event: EventHandler
-) -> tuple[list[ParsedDocument], tuple[DocumentReport, ...]]:
-    entries = list(discover(plan.sources, max_bytes=settings.limits.file_megabytes * 1_000_000))
+def _parse_all(plan: _Plan, on_event: EventHandler) -> tuple[list[ParsedDocument], tuple[DocumentReport, ...]]:
     done = 0
 
     def on_file(path: str) -> None:
         nonlocal done
         done += 1
-        on_event(Event(EventKind.FILE, path, done, len(entries)))
+        on_event(Event(EventKind.FILE, path, done, len(plan.entries)))
 
     parsed: list[ParsedDocument] = []
     reports: list[DocumentReport] = []
-    for outcome in parse(entries, plan.chunking, plan.reusable, on_file):
+    for outcome in parse(plan.entries, plan.chunking, plan.reusable, on_file):
         if isinstance(outcome, ParsedDocument):
             parsed.append(outcome)
             reports.append(outcome.report)
@@ -243,16 +246,22 @@ def _parse_all(
             reports.append(outcome)
     present = {report.path for report in reports}
     gone = [path for path in plan.known_paths if path not in present]
-    reports += [DocumentReport(path, FileStatus.SKIPPED, "gone from its source: removed") for path in gone]
+    reports += [
+        DocumentReport(path, FileStatus.SKIPPED, "gone from its source: removed", intended=True) for path in gone
+    ]
     if not parsed:
-        counts = Counter(f"{report.status}: {report.reason}" for report in reports)
-        found = "; ".join(f"{count} {reason}" for reason, count in counts.most_common(3)) or "no files"
-        raise SourceError(
-            f"Nothing to index in {', '.join(source.path for source in plan.sources)} ({found}). Nothing was changed.",
-            f"Name a folder with documents: {supported_endings()}",
-        )
+        raise _nothing_to_index(plan.sources, reports)
     on_event(Event(EventKind.CHUNKED, "", total=sum(len(document.chunks) for document in parsed)))
     return parsed, tuple(reports)
+
+
+def _nothing_to_index(sources: Sequence[Source], reports: Sequence[DocumentReport]) -> SourceError:
+    counts = Counter(f"{report.status}: {report.reason}" for report in reports)
+    found = "; ".join(f"{count} {reason}" for reason, count in counts.most_common(3)) or "no files"
+    return SourceError(
+        f"Nothing to index in {', '.join(source.path for source in sources)} ({found}). Nothing was changed.",
+        f"Name a folder with documents: {supported_endings()}",
+    )
 
 
 def _embed(

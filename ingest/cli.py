@@ -5,14 +5,13 @@ This module knows nothing of how a build works. What is slow to import is import
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rag_app.terminal import run_command, say
+from rag_app.terminal import print_json, run_command, say
 
 if TYPE_CHECKING:
     from ingest.events import EventHandler
@@ -85,7 +84,7 @@ def ingest(
         with progress_bar() as on_event:
             report = run(on_event)
     if as_json:
-        print(json.dumps(report_as_json(report), ensure_ascii=False))
+        print_json(report_as_json(report))
     else:
         _print_report(report, dry_run=dry_run)
     if strict and report.not_indexed:
@@ -111,7 +110,7 @@ def _print_report(report: IngestReport, *, dry_run: bool) -> None:
         print(printable(f"{document.status:>9}  {document.path}  {document.reason}", keep_line_breaks=False))
     for model in report.models:
         print(
-            f"{model.model}: {model.embedded} chunks embedded, {model.reused} taken from the cache"
+            f"{model.model}: {model.embedded} chunks embedded, {model.reused} known already"
             + (f", {model.chunks_per_second:.0f} a second" if model.embedded else "")
             + (f", {model.truncated} cut at the window" if model.truncated else "")
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ingest.events import Event, EventHandler, EventKind
+from rag_app.config import MAX_CHUNK_TOKENS
 from rag_app.datatypes import Fingerprint, ModelReport
 from rag_app.store.embedding_cache import EmbeddingCache
 from rag_app.text import size_in_units
@@ -117,5 +118,5 @@ def _report(
         truncated=len(cut),
         chunks_per_second=round(embedded / seconds, 2) if embedded else 0.0,
         unseen_share=round(sum(count - window for _, count in cut) / sum(count for _, count in cut), 4) if cut else 0.0,
-        fitting_chunk_tokens=int(window / densest) if cut else None,
+        fitting_chunk_tokens=min(int(window / densest), MAX_CHUNK_TOKENS) if cut else None,
     )

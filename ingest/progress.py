@@ -27,7 +27,7 @@ def progress_bar() -> Iterator[EventHandler]:
     """
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -40,7 +40,7 @@ def progress_bar() -> Iterator[EventHandler]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def on_event(event: Event) -> None:
             if event.kind is EventKind.MESSAGE:
@@ -50,6 +50,6 @@ def progress_bar() -> Iterator[EventHandler]:
                 label = "Reading files" if is_file else f"Embedding with {escape(printable(event.subject))}"
                 if label not in tasks:
                     tasks[label] = progress.add_task(label, total=event.total)
-                progress.update(progress.tasks[tasks[label]].id, completed=event.done)
+                progress.update(tasks[label], completed=event.done)
 
         yield on_event

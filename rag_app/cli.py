@@ -6,15 +6,13 @@ This module knows nothing of how anything is done.
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rag_app.terminal import run_command, say
+from rag_app.terminal import print_json, run_command, say
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
@@ -84,7 +82,7 @@ def _ask(
 
     spec = choose_embedder(knowledge_base, embed_model, offline=settings.offline, announce=say)
     embedder = CatalogueEmbedding(spec, device=settings.device)
-    printer = JsonPrinter(question) if as_json else AnswerPrinter(question)
+    printer = JsonPrinter(question) if as_json else AnswerPrinter()
     failure: ModelError | None = None
     llm: LLM | None = None
     if with_answer:
@@ -128,7 +126,7 @@ def models_list(as_json: AsJson = False) -> None:
         for row in group
     ]
     if as_json:
-        print(json.dumps({"models": rows}, ensure_ascii=False))
+        print_json({"models": rows})
     else:
         print_models(rows)
 
@@ -144,7 +142,7 @@ def models_show(model: Annotated[str, typer.Argument(help="An id of the catalogu
     if not rows:
         raise UsageError(f"The catalogue has no model '{model}'.", "See: rag-app models list")
     if as_json:
-        print(json.dumps({"models": [asdict(row) for row in rows]}, ensure_ascii=False))
+        print_json({"models": [asdict(row) for row in rows]})
         return
     for row in rows:
         for name, value in asdict(row).items():
@@ -169,7 +167,7 @@ def kb_list(indexes: Indexes = None, as_json: AsJson = False) -> None:
     root = load_settings(indexes=indexes).indexes
     summaries = [knowledge_base_summary(root, name) for name in knowledge_base_names(root)]
     if as_json:
-        print(json.dumps({"indexes": str(root), "knowledge_bases": summaries}, ensure_ascii=False))
+        print_json({"indexes": str(root), "knowledge_bases": summaries})
     elif summaries:
         print_knowledge_bases(summaries)
     else:
@@ -189,7 +187,7 @@ def kb_show(
 
     details = knowledge_base_details(KnowledgeBase.open(load_settings(indexes=indexes).indexes, name))
     if as_json:
-        print(json.dumps(details, ensure_ascii=False))
+        print_json(details)
     else:
         print_knowledge_base(details)
 
@@ -208,6 +206,4 @@ def serve(
 
 def main() -> None:
     """Run the command line program."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show Chinese must not end the answer
     run_command(app)

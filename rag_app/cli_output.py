@@ -5,7 +5,6 @@ Document text is printed with control characters shown instead of obeyed. This m
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from rag_app.answering.query_engine import Answered, AnswerEvent, Retrieved, Wri
 from rag_app.datatypes import Answer, Passage
 from rag_app.errors import KnowledgeBaseError
 from rag_app.store.knowledge_base import KnowledgeBase
+from rag_app.terminal import print_json
 from rag_app.text import printable
 
 _PREVIEW = 240
@@ -56,7 +56,7 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
 class AnswerPrinter:
     """Prints an answer as it comes, then the sources."""
 
-    def __init__(self, question: str) -> None:
+    def __init__(self) -> None:
         """Nothing is printed yet."""
         self._is_writing = False
         self._passages: Sequence[Passage] = ()
@@ -105,7 +105,7 @@ class JsonPrinter:
         self._print(Answer(self._question, None, False, (), self._passages, None, None))
 
     def _print(self, answer: Answer) -> None:
-        print(json.dumps(answer_as_json(answer), ensure_ascii=False))
+        print_json(answer_as_json(answer))
 
 
 def _print_remarks(answer: Answer) -> None:

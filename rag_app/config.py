@@ -23,6 +23,7 @@ from pydantic_settings import (
 from rag_app.errors import ConfigurationError
 
 CONFIGURATION_FILE = "rag.toml"
+MAX_CHUNK_TOKENS = 8192
 
 RetrieverName = Literal["hybrid", "dense", "keyword"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -35,11 +36,11 @@ class _Stage(BaseModel):
 class ChunkingSettings(_Stage):
     """How documents are cut. Sizes are in the unit of `rag_app.text.size_in_units`.
 
-    The default size is measured (docs/benchmarks.md, "Chunk size"): 99.5 % of English and Chinese chunks, heading path
+    The default size is measured (docs/benchmarks.md, "Chunk size"): more than 99.5 % of English and Chinese chunks, heading path
     included, fit a window of 256 tokens.
     """
 
-    chunk_tokens: int = Field(default=200, ge=0, le=8192)
+    chunk_tokens: int = Field(default=200, ge=0, le=MAX_CHUNK_TOKENS)
     overlap: int = Field(default=30, ge=0)
 
 

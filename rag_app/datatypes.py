@@ -185,7 +185,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class DocumentReport:
-    """What became of one input file or record, and why. `path` is that of `Document`."""
+    """What became of one input file or record, and why. `path` is that of `Document`.
+
+    `intended` is true where it was left out by design: hidden, gone from the disk, or the questions of a data set.
+    """
 
     path: str
     status: FileStatus
@@ -193,14 +196,15 @@ class DocumentReport:
     chunks: int = 0
     pages: int | None = None
     language: str | None = None
+    intended: bool = False
 
 
 @dataclass(frozen=True)
 class ModelReport:
-    """What one embedding model did in a build: chunks embedded now, taken from the cache, and cut at the window.
+    """What one embedding model did in a build: chunks embedded now, known already, cut at the window.
 
     `unseen_share` is the share of the truncated chunks' tokens that the model did not see, `fitting_chunk_tokens` the
-    `--chunk-tokens` at which none would be cut (None where none is).
+    `--chunk-tokens` that would fit by their measure (None where none is cut).
     """
 
     model: str
@@ -227,5 +231,7 @@ class IngestReport:
 
     @property
     def not_indexed(self) -> tuple[DocumentReport, ...]:
-        """The documents whose text is not in the knowledge base."""
-        return tuple(document for document in self.documents if not document.status.is_searchable)
+        """The documents that should be in the knowledge base and are not: what `--strict` asks about."""
+        return tuple(
+            document for document in self.documents if not document.status.is_searchable and not document.intended
+        )

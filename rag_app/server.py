@@ -12,6 +12,9 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
 
+# In the configuration as well; a flag also wins over STREAMLIT_* variables of the environment.
+_PRIVATE = ("--server.address", "127.0.0.1", "--browser.gatherUsageStats", "false")
+
 
 def app_script() -> Path:
     """Return the script that Streamlit is to run: that of a clone, else that of the installed package."""
@@ -21,7 +24,7 @@ def app_script() -> Path:
 
 def run_server(port: int, indexes: Path) -> None:
     """Become the server. The index root travels in RAG_APP_INDEXES, like everything else that is set by flags."""
-    command = [sys.executable, "-m", "streamlit", "run", str(app_script()), "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", str(app_script()), "--server.port", str(port), *_PRIVATE]
     environment = os.environ | {"RAG_APP_INDEXES": str(indexes.absolute())}
     sys.stdout.flush()
     sys.stderr.flush()

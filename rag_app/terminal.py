@@ -5,6 +5,8 @@ Data goes to standard output, messages to standard error. This module knows noth
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -20,12 +22,20 @@ def say(message: str) -> None:
     print(printable(message), file=sys.stderr, flush=True)
 
 
+def print_json(value: object) -> None:
+    """Print one JSON object to standard output, in ASCII where the output's encoding has no Chinese."""
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    print(json.dumps(value, ensure_ascii=not is_unicode))
+
+
 def run_command(command: Callable[[], object]) -> None:
     """Run a command line program and exit with its code.
 
     An error of ours is printed in one line. Any other is a defect: it is named in one line, and shown in full only where
     RAG_APP_TRACEBACK is set.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show Chinese must not end the command
     try:
         command()
     except RagAppError as error:
@@ -43,7 +53,7 @@ def run_command(command: Callable[[], object]) -> None:
             raise
         detail = str(error).strip().splitlines()
         say(
-            f"error: unexpected {type(error).__name__}{': ' + detail[0][:200] if detail else ''}. Nothing was changed. "
+            f"error: unexpected {type(error).__name__}{': ' + detail[0][:200] if detail else ''}. "
             "Set RAG_APP_TRACEBACK=1 to see where, and please report it."
         )
         sys.exit(1)

@@ -28,7 +28,7 @@ HANDBOOK = REPOSITORY / "samples" / "helpdesk" / "handbook"
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the developer's reaches a test: neither RAG_APP_* nor rag.toml nor a filled model cache."""
+    """No setting of the developer's reaches a test: neither RAG_APP_* nor a rag.toml."""
     for name in list(os.environ):
         if name.startswith("RAG_APP_"):
             monkeypatch.delenv(name)

@@ -332,7 +332,7 @@ def test_a_defect_is_one_line_without_a_traceback(run: Run, small_base: SmallBas
     loaded.embedder_error = ZeroDivisionError("never\nmind")
     result = run(*ask(small_base, QUESTION))
     assert result.code == 1
-    assert result.err.startswith("error: unexpected ZeroDivisionError: never. Nothing was changed.")
+    assert result.err.startswith("error: unexpected ZeroDivisionError: never. Set RAG_APP_TRACEBACK=1")
     assert result.err.count("\n") == 1
 
 

@@ -46,7 +46,7 @@ def load_beir_corpus(data: bytes) -> Iterator[Extract]:
             continue
         try:
             row = json.loads(line)
-            record, title, text = str(row["_id"]), _checked(row.get("title") or ""), _checked(row["text"])
+            record, title, text = _named(row["_id"]), _checked(row.get("title") or ""), _checked(row["text"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DocumentError(
                 f"Line {number} is not a BEIR document: expected JSON with _id, title and text."
@@ -58,3 +58,11 @@ def _checked(value: str) -> str:
     r"""Return the normalised text of a JSON string; half a surrogate pair (`\ud800`) alone is no text (ValueError)."""
     value.encode()
     return normalise(value)
+
+
+def _named(record: object) -> str:
+    """Return a record's id; without one it could not be told from the file."""
+    name = str(record)
+    if not name.strip():
+        raise ValueError("an empty _id")
+    return name

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from rag_app.datatypes import Passage
-from rag_app.errors import QuestionError
+from rag_app.errors import GenerationError
 from rag_app.text import language_of, sentence_spans
 
 TokenCounter = Callable[[str], int]
@@ -37,8 +37,12 @@ _HEADING_MARK = re.compile(r"^#+[ \t]+", re.MULTILINE)
 _TEMPLATE_TOKENS = 32
 _SEPARATOR_TOKENS = 2
 _FEWEST_PASSAGE_TOKENS = 64
-# What chat templates write around turns, in the families of models this project lists: ChatML, Llama, Mistral, Gemma.
-_ROLE_MARKER = re.compile(r"<\|[^|<>\n]{1,40}\|>|\[/?(?:INST|SYSTEM_PROMPT)\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>")
+# What chat templates write around turns: ChatML, Llama, Mistral, Gemma, DeepSeek and others. A generator's own special
+# tokens are broken up as well.
+_ROLE_MARKER = re.compile(
+    r"<[|｜][^|｜<>\n]{1,40}[|｜]?>|<[^|｜<>\s]{1,40}[|｜]>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS)\]|<</?SYS>>|</?s>"
+    r"|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|</?(?:think|tool_call|tool_response)>"
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,13 @@ class Prompt:
 
 
 def build_prompt(
-    question: str, passages: Sequence[Passage], count_tokens: TokenCounter, *, passage_tokens: int, window: int
+    question: str,
+    passages: Sequence[Passage],
+    count_tokens: TokenCounter,
+    *,
+    passage_tokens: int,
+    window: int,
+    special_tokens: Sequence[str] = (),
 ) -> Prompt:
     """Return the system and user messages that ask for an answer.
 
@@ -60,25 +70,26 @@ def build_prompt(
         count_tokens: of the generator.
         passage_tokens: for all passages together.
         window: what the generator can read, for everything.
+        special_tokens: those of the generator's tokenizer: in a document they are text.
 
     Raises:
-        QuestionError: the question leaves no room for a passage in the window.
+        GenerationError: the question leaves no room for a passage in the window.
     """
     language = "zh" if language_of(question) == "zh" else "en"
-    question = neutralised(question)
+    question = neutralised(question, special_tokens)
     left = window - _TEMPLATE_TOKENS - count_tokens(_SYSTEM[language] + _USER[language] + question)
     if left < _FEWEST_PASSAGE_TOKENS:
-        raise QuestionError(
+        raise GenerationError(
             f"The question fills the generator's window of {window} tokens: no passage fits beside it.",
             "Shorten it, or use a generator with a longer window.",
         )
     room = min(passage_tokens, left)
     parts: list[str] = []
     for passage in passages:
-        part = _numbered(passage, passage.text)
+        part = _numbered(passage, passage.text, special_tokens)
         size = count_tokens(part) + _SEPARATOR_TOKENS
         if size > room and not parts:
-            part = _numbered(passage, _first_sentences(passage, count_tokens, room))
+            part = _numbered(passage, _first_sentences(passage, count_tokens, room), special_tokens)
             size = room
         if size > room:
             break
@@ -92,19 +103,26 @@ def build_prompt(
     return Prompt(messages, tuple(passages[: len(parts)]))
 
 
-def neutralised(text: str) -> str:
+def neutralised(text: str, special_tokens: Sequence[str] = ()) -> str:
     """Return the text with the markers of chat turns broken up: `<|im_start|>` becomes `< |im_start| >`."""
-    return _ROLE_MARKER.sub(lambda match: f"{match[0][0]} {match[0][1:-1]} {match[0][-1]}", text)
+    for token in special_tokens:
+        if len(token) > 1:
+            text = text.replace(token, _broken(token))
+    return _ROLE_MARKER.sub(lambda match: _broken(match[0]), text)
 
 
-def _numbered(passage: Passage, text: str) -> str:
+def _broken(marker: str) -> str:
+    return f"{marker[0]} {marker[1:-1]} {marker[-1]}" if len(marker) > 2 else f"{marker[0]} {marker[-1]}"
+
+
+def _numbered(passage: Passage, text: str, special_tokens: Sequence[str] = ()) -> str:
     """Return a passage as the generator reads it: number, text on one line, and where it comes from.
 
     Line breaks, heading marks and a title before the text were seen to lead the small bundled generator astray.
     """
     where = " > ".join(passage.heading_path) or passage.document
     plain = " ".join(_HEADING_MARK.sub("", text).split())
-    return f"[{passage.n}] {neutralised(plain)} (from: {neutralised(where)})"
+    return f"[{passage.n}] {neutralised(plain, special_tokens)} (from: {neutralised(where, special_tokens)})"
 
 
 def _first_sentences(passage: Passage, count_tokens: TokenCounter, room: int) -> str:

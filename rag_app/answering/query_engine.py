@@ -123,12 +123,14 @@ class CitedQueryEngine(BaseQueryEngine):
         return nodes
 
     def _prompt(self, llm: LLM, question: str, passages: Sequence[Passage]) -> Prompt:
+        window = llm.metadata.context_window
         return build_prompt(
             question,
             passages,
             _token_counter(llm),
             passage_tokens=self._answering.passage_tokens,
-            window=llm.metadata.context_window - self._answering.max_new_tokens,
+            window=window - min(self._answering.max_new_tokens, window // 2),
+            special_tokens=getattr(llm, "special_tokens", ()),
         )
 
     def _write(self, llm: LLM, prompt: Prompt) -> Iterator[str]:

@@ -18,6 +18,8 @@ from filelock import FileLock
 from rag_app.errors import ModelLoadError
 from rag_app.models.catalogue import GeneratorRow, user_data_folder
 
+_BUILDING = ".converting-"
+
 
 def converted_folder(row: GeneratorRow, package: Path, *, announce: Callable[[str], None]) -> Path:
     """Return the folder with the converted generator, converting it first where that was not done yet.
@@ -34,9 +36,11 @@ def converted_folder(row: GeneratorRow, package: Path, *, announce: Callable[[st
     try:
         models.mkdir(parents=True, exist_ok=True)
         with FileLock(models / ".conversion.lock"):
+            for leftover in models.glob(f"{_BUILDING}*"):  # half a gigabyte each, after a kill
+                shutil.rmtree(leftover, ignore_errors=True)
             if not (target / "config.json").is_file():
                 announce(f"Converting the bundled generator {row.id} once (about half a minute) into {target} ...")
-                building = Path(tempfile.mkdtemp(prefix=".converting-", dir=models))
+                building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=models))
                 try:
                     _convert(package, row.gguf_file, building)
                     os.replace(building, target)

@@ -132,15 +132,22 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
         return [len(ids) for ids in encoded["input_ids"]]
 
     def _encode(self, texts: list[str], prompt_name: str | None) -> NDArray[np.float32]:
-        with self._lock:
-            vectors = self._model.encode(
-                texts,
-                prompt_name=prompt_name,
-                batch_size=self.embed_batch_size,  # encode sorts the texts by length before it cuts the batches
-                normalize_embeddings=True,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
+        try:
+            with self._lock:
+                vectors = self._model.encode(
+                    texts,
+                    prompt_name=prompt_name,
+                    batch_size=self.embed_batch_size,  # encode sorts the texts by length before it cuts the batches
+                    normalize_embeddings=True,
+                    convert_to_numpy=True,
+                    show_progress_bar=False,
+                )
+        except (RuntimeError, MemoryError) as error:  # torch's way of saying that memory is used up, among others
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise EmbeddingError(
+                f"{self._fingerprint.model} failed on a batch of {min(len(texts), self.embed_batch_size)} texts: {reason:.200}",
+                "Use smaller chunks (--chunk-tokens), another device (--device cpu), or a smaller model.",
+            ) from error
         array = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(texts), self._fingerprint.dimension)
         _refuse_unusable(array, texts, self._fingerprint.model)
         return array

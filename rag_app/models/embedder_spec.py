@@ -19,7 +19,7 @@ from typing import Any
 from rag_app.datatypes import Fingerprint
 from rag_app.errors import ModelLoadError
 from rag_app.models.catalogue import EmbedderRow, load_catalogue
-from rag_app.models.hub import Announce, Origin, check_bundled, locate, quietly
+from rag_app.models.hub import Announce, Origin, check_bundled, files_to_download, locate, quietly
 
 # A window of tens of thousands of tokens costs memory with its square; a model without a row gets this at most.
 DEFAULT_MAX_TOKENS = 8192
@@ -32,7 +32,6 @@ _POOLING_FLAGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-_HASHED = (".safetensors", ".bin", ".pt", ".json", ".txt", ".model", ".jinja")
 _SHA256_NAME = re.compile(r"[0-9a-f]{64}")
 
 
@@ -100,13 +99,13 @@ def resolve_embedder(model_id: str, *, offline: bool, announce: Announce = quiet
 
 def _hashes(folder: Path) -> dict[str, str]:
     """Return the sha256 of each file that decides what the model computes, by its path inside the folder."""
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     hashes = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in _HASHED and path.is_file():
-            # The Hugging Face cache names a large file by its sha256, so that gigabytes need not be read again.
-            blob = path.resolve().name
-            is_named_by_hash = path.is_symlink() and _SHA256_NAME.fullmatch(blob)
-            hashes[path.relative_to(folder).as_posix()] = blob if is_named_by_hash else _sha256(path)
+    for name in files_to_download(names):  # the same weights in other formats may lie beside them
+        path = folder / name
+        # The Hugging Face cache names a large file by its sha256, so that gigabytes need not be read again.
+        blob = path.resolve().name
+        hashes[name] = blob if path.is_symlink() and _SHA256_NAME.fullmatch(blob) else _sha256(path)
     return hashes
 
 

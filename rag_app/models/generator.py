@@ -124,6 +124,11 @@ class LocalGenerator(CustomLLM):
             model_name=self._name,
         )
 
+    @property
+    def special_tokens(self) -> tuple[str, ...]:
+        """The texts that the tokenizer reads as one token with a meaning: ends of turns, roles, tools."""
+        return tuple(str(token) for token in self._tokenizer.added_tokens_decoder.values() if token.special)
+
     def count_tokens(self, text: str) -> int:
         """Return how many of the model's tokens a text has, without special ones."""
         with self._tokenizing:

@@ -7,6 +7,7 @@ This module knows nothing of what is in the files.
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import importlib.util
 import json
@@ -143,7 +144,7 @@ def _is_complete(folder: Path) -> bool:
 def _download(model_id: str, row: ModelRow | None, kind: str, announce: Announce) -> ModelFiles:
     import httpx2
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 
     try:
         information = HfApi().model_info(model_id, files_metadata=True, timeout=20)
@@ -154,12 +155,24 @@ def _download(model_id: str, row: ModelRow | None, kind: str, announce: Announce
         terms = "" if row is None or row.commercial else ", which does not allow commercial use"
         announce(f"Downloading {model_id}: {total:.2f} GB, licence {licence}{terms}.")
         folder = Path(snapshot_download(model_id, revision=information.sha, allow_patterns=wanted))
+    except GatedRepoError as error:
+        raise ModelNotAvailable(
+            f"'{model_id}' is given only to those who have accepted its terms.",
+            f"Accept them at https://huggingface.co/{model_id}, then run: hf auth login",
+        ) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise ModelNotAvailable(
             f"'{model_id}' is neither a folder with a config.json nor a model of the Hugging Face hub.",
             "Check the spelling, or run: rag-app models list",
         ) from error
-    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS):
+            raise ModelNotAvailable(
+                f"{model_id} could not be written to this machine: {error.strerror}.",
+                "Make room, or set HF_HOME to another folder.",
+            ) from error
+        raise _not_available(model_id, row, kind, f"the hub could not be reached ({type(error).__name__})") from error
+    except (HfHubHTTPError, httpx2.HTTPError) as error:
         raise _not_available(model_id, row, kind, f"the hub could not be reached ({type(error).__name__})") from error
     return ModelFiles(folder, information.sha or folder.name, Origin.HUB)
 
@@ -169,7 +182,7 @@ def _stated_licence(information: ModelInfo) -> str:
 
 
 def files_to_download(names: Iterable[str]) -> list[str]:
-    """Return which files of a hub repository are needed: configuration, and weights in one format, safetensors first.
+    """Return which files of a model are needed: configuration, and weights in one format, safetensors first.
 
     `.pt` files are kept beside either: BGE-M3 has its sparse and multi-vector heads in them.
     """

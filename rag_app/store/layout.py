@@ -32,9 +32,11 @@ from filelock import FileLock, Timeout
 
 from rag_app.datatypes import Fingerprint
 from rag_app.errors import (
+    ConfigurationError,
     FormatVersionError,
     KnowledgeBaseBusy,
     KnowledgeBaseDamaged,
+    KnowledgeBaseError,
     KnowledgeBaseNameError,
     KnowledgeBaseNotFound,
 )
@@ -122,13 +124,17 @@ def rebuild_command(base: Path) -> str:
     return f"Rebuild the knowledge base: python -m ingest SOURCE --kb {base.name} --rebuild"
 
 
+def _is_name(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and not name.endswith(".")
+
+
 def checked_name(name: str) -> str:
     """Return the name of a knowledge base if it is a plain folder name.
 
     Raises:
         KnowledgeBaseNameError: it is not.
     """
-    if not _NAME.fullmatch(name) or name.endswith("."):
+    if not _is_name(name):
         raise KnowledgeBaseNameError(
             f"'{name[:80]}' cannot name a knowledge base: expected up to 64 letters, digits, '-', '_' or '.', "
             "beginning with a letter or digit.",
@@ -147,7 +153,7 @@ def knowledge_base_names(indexes: Path) -> list[str]:
     """Return the names of all knowledge bases below the index root, sorted."""
     if not indexes.is_dir():
         return []
-    return sorted(path.name for path in indexes.iterdir() if _NAME.fullmatch(path.name) and (path / CURRENT).is_file())
+    return sorted(path.name for path in indexes.iterdir() if _is_name(path.name) and (path / CURRENT).is_file())
 
 
 def read_current(base: Path) -> tuple[Path, str]:
@@ -204,14 +210,32 @@ def read_manifest(generation: Path, sha256: str) -> Manifest:
     return manifest
 
 
+def whole_manifest(base: Path) -> Manifest | None:
+    """Return the live generation's manifest if it is whole itself, whatever has become of the files it lists; else None."""
+    try:
+        generation, sha256 = read_current(base)
+        content = (generation / MANIFEST).read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            return None
+        return Manifest.from_json(content.decode(), generation / MANIFEST)
+    except (KnowledgeBaseError, OSError, UnicodeDecodeError):
+        return None
+
+
 @contextmanager
 def writer_lock(base: Path) -> Iterator[None]:
     """Hold the one writer's lock of a knowledge base; clean up what a killed build left.
 
     Raises:
         KnowledgeBaseBusy: another build is running.
+        ConfigurationError: the index root cannot be written.
     """
-    base.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        base.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The index root {base.parent} cannot be written: {error.strerror}.", "Choose another: --indexes FOLDER"
+        ) from error
     lock = FileLock(base / ".writer.lock", timeout=0)
     try:
         lock.acquire()

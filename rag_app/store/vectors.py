@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 INDEX_FILE = "vectors.faiss"
 ROWS_FILE = "rows.npy"
 FINGERPRINT_FILE = "fingerprint.json"
+# A range search above this returns every row, exactly and without sorting them.
+_BELOW_EVERY_COSINE = -2.0
 
 
 def write_vectors(
@@ -105,5 +107,6 @@ class VectorIndex:
                 "Ask with the embedding model the knowledge base was built with: rag-app kb show NAME",
             )
         scores = np.full(chunk_count, -1.0, dtype=np.float32)
-        np.maximum.at(scores, self.rows, self.vectors @ question)
+        _, cosines, rows = self._index.range_search(question[np.newaxis], _BELOW_EVERY_COSINE)
+        np.maximum.at(scores, self.rows[rows], cosines)
         return scores

@@ -1,4 +1,4 @@
-"""The app: settings, pages, navigation. Nothing heavy is imported before the first page is painted.
+"""The app: settings, pages, navigation. No model is loaded and torch is not imported before the first page is painted.
 
 This module knows nothing of what a page shows. Streamlit runs it as a script where the project is installed as a package.
 """
@@ -12,7 +12,7 @@ import streamlit as st
 from rag_app.config import load_settings
 from rag_app.errors import RagAppError
 from rag_app.ui.ask import ask_page
-from rag_app.ui.parts import show_problem
+from rag_app.ui.parts import show_problem, unexpected
 
 # A file, since an icon by name would be fetched from a font server by the browser.
 ICON = Path(__file__).with_name("icon.png")
@@ -28,7 +28,12 @@ def main() -> None:
         return
 
     def ask() -> None:
-        ask_page(settings)
+        try:
+            ask_page(settings)
+        except RagAppError as error:
+            show_problem(error)
+        except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person gets a sentence
+            show_problem(unexpected(error))
 
     st.navigation([st.Page(ask, title="Ask", url_path="ask", default=True)], position="hidden").run()
 

@@ -15,10 +15,10 @@ import streamlit as st
 
 from rag_app.config import Settings
 from rag_app.datatypes import Answer, Passage
-from rag_app.errors import KnowledgeBaseError, ModelError, RagAppError
+from rag_app.errors import ModelError, RagAppError
 from rag_app.models.catalogue import BUNDLED, load_catalogue
 from rag_app.store.layout import knowledge_base_names
-from rag_app.ui.parts import answer_html, show_problem, sources_html, text_html
+from rag_app.ui.parts import answer_html, show_problem, sources_html, text_html, unexpected
 from rag_app.ui.resources import load_embedder, load_generator, open_knowledge_base
 
 if TYPE_CHECKING:
@@ -63,11 +63,7 @@ def ask_page(settings: Settings) -> None:
     if not names:
         _draw_empty_state(settings)
         return
-    try:
-        choice = _draw_sidebar(settings, names)
-    except KnowledgeBaseError as error:
-        show_problem(error)
-        return
+    choice = _draw_sidebar(settings, names)
     counts = choice.knowledge_base.manifest.counts
     st.title("Ask your documents")
     facts = st.empty()
@@ -128,13 +124,11 @@ def _generators(settings: Settings) -> list[str]:
 def _warm_up(choice: Choice, settings: Settings) -> None:
     """Load the models once everything is on the screen, so that the first question need not wait for them."""
     slot = st.empty()
-    try:
-        with slot.status("Loading the models ...", type="compact"):
-            _engine(choice, settings)
-    except RagAppError as error:
-        show_problem(error)
-    else:
-        slot.empty()
+    with slot.status("Loading the models ...", type="compact"):
+        _, problem = _engine(choice, settings)
+    slot.empty()
+    if problem is not None:
+        show_problem(problem)
 
 
 def _engine(choice: Choice, settings: Settings) -> tuple[CitedQueryEngine, ModelError | None]:
@@ -164,6 +158,8 @@ def _answer(turn: Turn, choice: Choice, settings: Settings) -> None:
             _follow(engine, turn, status, text, sources)
         except RagAppError as error:  # the passages that were found stay
             turn.problem = error
+        except Exception as error:  # noqa: BLE001 - the edge: the turn is kept with a sentence
+            turn.problem = unexpected(error)
         finally:
             status.empty()
         if turn.problem is not None:

@@ -6,6 +6,7 @@ markup, so no image is fetched and no link can be followed. This module knows no
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -14,6 +15,8 @@ import streamlit as st
 from rag_app.datatypes import Answer, Citation, Passage
 from rag_app.errors import RagAppError
 from rag_app.text import printable
+
+_log = logging.getLogger(__name__)
 
 # Colours are mixed from the text's own, so that they fit the light and the dark theme.
 _STYLE = """<style>
@@ -54,7 +57,7 @@ def answer_html(answer: Answer) -> str:
     if answer.is_cited_by_computation:
         notes.append("The generator cited nothing: the numbers were computed from the passages.")
     if not all(sentence.supported for sentence in answer.sentences):
-        notes.append("Underlined: no cited passage supports it.")
+        notes.append("Underlined: no cited passage holds its words and numbers.")
     below = "".join(f'<p class="rag-note">{escape(note)}</p>' for note in notes)
     return f'{_STYLE}<div class="rag-text">{" ".join(parts)}</div>{below}'
 
@@ -96,6 +99,15 @@ def _marked(passage: Passage, spans: Sequence[tuple[int, int]]) -> str:
 
 def _safe(text: str) -> str:
     return escape(printable(text))
+
+
+def unexpected(error: Exception) -> RagAppError:
+    """Return a defect as a sentence for a person; the server's log has it in full."""
+    _log.exception("unexpected error on a page", exc_info=error)
+    return RagAppError(
+        f"Something unexpected happened ({type(error).__name__}).",
+        "Try again. If it stays, see the terminal in which the app was started, and please report it.",
+    )
 
 
 def show_problem(error: RagAppError) -> None:

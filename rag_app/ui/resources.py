@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rag_app.store.knowledge_base import KnowledgeBase
 
 _KNOWLEDGE_BASES = 8
+# Two sessions may use two models; a third pushes the oldest out, so that memory stays bounded.
+_MODELS = 2
 
 
 def open_knowledge_base(indexes: Path, name: str) -> KnowledgeBase:
@@ -40,7 +42,7 @@ def _knowledge_base(indexes: str, name: str, current: str) -> KnowledgeBase:  # 
     return KnowledgeBase.open(Path(indexes), name)
 
 
-@st.cache_resource(show_spinner=False, max_entries=1)
+@st.cache_resource(show_spinner=False, max_entries=_MODELS)
 def load_embedder(model_id: str, fingerprint_digest: str, device: DeviceName) -> CatalogueEmbedding:  # noqa: ARG001
     """Return the embedding model of an index, loaded once for all sessions. The page never downloads.
 
@@ -58,7 +60,7 @@ def load_embedder(model_id: str, fingerprint_digest: str, device: DeviceName) ->
     return CatalogueEmbedding(resolve_embedder(model_id, offline=True), device=device)
 
 
-@st.cache_resource(show_spinner=False, max_entries=1)
+@st.cache_resource(show_spinner=False, max_entries=_MODELS)
 def load_generator(model_id: str | None, device: DeviceName, max_new_tokens: int) -> LLM:
     """Return a generator, loaded once for all sessions; None: the default for the device. The page never downloads.
 

@@ -12,7 +12,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from rag_app.answering.prompt import build_prompt, neutralised
 from rag_app.datatypes import Passage
-from rag_app.errors import QuestionError
+from rag_app.errors import GenerationError
 from rag_app.text import language_of, size_in_units
 
 SENTENCES = [f"Sentence {number} says that account {number} is locked for {number} minutes." for number in range(40)]
@@ -121,7 +121,7 @@ def test_one_endless_sentence_is_cut_all_the_same() -> None:
 
 
 def test_a_question_that_leaves_no_room_in_the_window_is_refused() -> None:
-    with pytest.raises(QuestionError, match=r"window of 300 tokens: no passage fits beside it\. Shorten it"):
+    with pytest.raises(GenerationError, match=r"window of 300 tokens: no passage fits beside it\. Shorten it"):
         build_prompt("密" * 2000, [passage(1, "text")], size_in_units, passage_tokens=1400, window=300)
 
 
@@ -147,6 +147,12 @@ ROLE_MARKERS = [
     "<start_of_turn>user",
     "<end_of_turn>",
     "[SYSTEM_PROMPT]",
+    "<｜User｜>",
+    "<|turn>user",
+    "<turn|>",
+    "<bos>",
+    "<think>",
+    "[AVAILABLE_TOOLS]",
 ]
 
 

@@ -98,7 +98,7 @@ def test_an_answer_says_when_its_citations_are_computed() -> None:
 def test_an_unsupported_sentence_is_underlined_and_explained() -> None:
     html = answer_html(answer("Elephants are grey animals. [1]", passage("The account is locked for 30 minutes.")))
     assert "rag-unsupported" in html.split("</style>")[1]
-    assert "no cited passage supports it" in html
+    assert "no cited passage holds its words and numbers" in html
 
 
 @pytest.mark.parametrize(
