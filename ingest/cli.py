@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -84,19 +84,12 @@ def ingest(
         with progress_bar() as on_event:
             report = run(on_event)
     if as_json:
-        print_json(report_as_json(report))
+        print_json(report.as_json())
     else:
         _print_report(report, dry_run=dry_run)
     if strict and report.not_indexed:
         say(f"{len(report.not_indexed)} files were not indexed (--strict).")
         sys.exit(STRICT_EXIT_CODE)
-
-
-def report_as_json(report: IngestReport) -> dict[str, Any]:
-    """Return the object that `--json` prints."""
-    from dataclasses import asdict
-
-    return asdict(report)
 
 
 def _print_report(report: IngestReport, *, dry_run: bool) -> None:

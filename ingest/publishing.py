@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -56,7 +55,7 @@ def publish_generation(
         target = layout.vectors_folder(folder, fingerprint)
         write_vectors(target, rows, np.arange(count, dtype=np.int64), fingerprint)
     layout.write_text(
-        folder / layout.REPORT, json.dumps(asdict(report), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        folder / layout.REPORT, json.dumps(report.as_json(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     )
     _check_readable(folder, count)
     manifest = Manifest(

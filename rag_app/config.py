@@ -36,7 +36,7 @@ class _Stage(BaseModel):
 class ChunkingSettings(_Stage):
     """How documents are cut. Sizes are in the unit of `rag_app.text.size_in_units`.
 
-    The default size is measured (docs/benchmarks.md, "Chunk size"): more than 99.5 % of English and Chinese chunks, heading path
+    The default size is measured (docs/benchmarks.md, "Chunk size"): over 99.5 % of English and Chinese chunks, heading path
     included, fit a window of 256 tokens.
     """
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class FileStatus(StrEnum):
@@ -228,6 +229,13 @@ class IngestReport:
     chunks: int
     documents: tuple[DocumentReport, ...]
     models: tuple[ModelReport, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `ingest --json` prints and report.json holds."""
+        values = asdict(self)
+        for document in values["documents"]:
+            del document["intended"]  # of use to --strict alone; the reason says it
+        return values
 
     @property
     def not_indexed(self) -> tuple[DocumentReport, ...]:

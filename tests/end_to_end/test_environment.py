@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import HANDBOOK
 from tests.end_to_end.commands import Outcome, run
+from tests.ui.server import free_port, running
 
 pytestmark = pytest.mark.slow
 
@@ -43,13 +44,21 @@ def _guarded(host, *arguments, **options):
 socket.getaddrinfo = _guarded
 """
 
+PAGE = """
+import os
+from streamlit.testing.v1 import AppTest
+at = AppTest.from_file(os.path.abspath("streamlit_app.py"), default_timeout=240).run()
+at.chat_input[0].set_value("How long is an account locked after 5 failed sign-ins?").run()
+assert not at.exception, at.exception
+print("\\n".join(element.proto.body for element in at.get("html")))
+"""
+
 HOSTILE = {
     "OPENAI_API_KEY": "canary",
     "IS_TESTING": "1",
     "LANG": "C",
     "LC_ALL": "C",
     "PYTHONUTF8": "0",
-    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "true",  # even where a user's own setting would report
 }
 
 
@@ -123,3 +132,43 @@ def test_offline_does_not_even_ask_the_hub(guarded: tuple[dict[str, str], Path],
     assert outcome.code == 1
     assert "the hub was not asked (--offline)" in outcome.messages
     assert log.read_text() == ""
+
+
+def test_the_page_answers_and_opens_no_socket(
+    guarded: tuple[dict[str, str], Path], sample_build: Outcome, sample_indexes: Path, tmp_path: Path
+) -> None:
+    """In the same process as the page: the app's own script, asked one question, with every way out denied and recorded."""
+    environment, log = guarded
+    (tmp_path / "ask_the_page.py").write_text(PAGE)
+    settings = {"RAG_APP_INDEXES": str(sample_indexes), "RAG_APP_GENERATOR": "bundled"}
+    path = f"{environment['PYTHONPATH']}:{tmp_path}"
+    outcome = run("ask_the_page", environment=environment | settings | {"PYTHONPATH": path})
+    assert outcome.code == 0, outcome.messages
+    assert "handbook/en/passwords.md" in outcome.output
+    assert log.read_text() == ""
+
+
+def test_the_server_stays_on_this_machine_whatever_the_environment_says(
+    guarded: tuple[dict[str, str], Path], tmp_path: Path
+) -> None:
+    environment, log = guarded
+    open_to_all = {"STREAMLIT_SERVER_ADDRESS": "0.0.0.0", "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "true"}
+    port = free_port()
+    with running(("rag_app", "serve", "--port", str(port)), port, environment | open_to_all, tmp_path):
+        sockets = [line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = [local for local, _, state in sockets if state == "0A" and local.endswith(f":{port:04X}")]
+    assert listening == [f"0100007F:{port:04X}"]  # 127.0.0.1, and no other address
+    assert log.read_text() == ""
+
+
+def test_an_output_without_chinese_ends_no_command(tmp_path: Path, tiny_embedder: Path) -> None:
+    (tmp_path / "说明.txt").write_text("食堂十二点开门。", encoding="utf-8")
+    (tmp_path / "图.png").write_bytes(b"x")
+    flags = ("--kb", "notes", "--indexes", str(tmp_path / "indexes"))
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
+    model = ("--embed-model", str(tiny_embedder), "--offline")
+    built = run("ingest", str(tmp_path), *flags, *model, "--json", environment=ascii_only)
+    assert built.code == 0, built.messages
+    assert {Path(document["path"]).name for document in built.json["documents"]} >= {"说明.txt", "图.png"}
+    printed = run("ingest", *flags, "--offline", environment=ascii_only)
+    assert printed.code == 0, printed.messages

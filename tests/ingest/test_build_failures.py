@@ -128,6 +128,31 @@ def test_wrong_usage_is_said_in_a_line_and_leaves_nothing_on_the_disk(
     assert [path for path in sorted(docs.parent.rglob("*")) if path not in files and path != indexes] == []
 
 
+def test_a_dry_run_and_a_build_without_documents_look_for_no_model(
+    ingest: Ingest, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked_for(*_: object, **__: object) -> None:
+        pytest.fail("a model was looked for")
+
+    monkeypatch.setattr(building, "resolve_embedder", looked_for)
+    assert ingest(docs, "--kb", "kb", "--dry-run").code == 0
+    (tmp_path / "empty").mkdir()
+    outcome = ingest(tmp_path / "empty", "--kb", "kb")
+    assert outcome.code == 2
+    assert "Nothing to index" in outcome.err
+
+
+def test_strict_does_not_mind_what_was_left_out_by_design(
+    built: Outcome, ingest: Ingest, docs: Path, indexes: Path
+) -> None:
+    (docs / "vpn.md").unlink()
+    (docs / ".DS_Store").write_text("x")
+    outcome = ingest("--kb", "kb", "--strict", "--json")
+    assert outcome.code == 0
+    assert outcome.statuses()["docs/vpn.md"] == "skipped"
+    assert outcome.statuses()["docs/.DS_Store"] == "skipped"
+
+
 def test_an_unknown_model_is_refused_with_the_ways_on_and_nothing_is_left(
     ingest: Ingest, docs: Path, indexes: Path
 ) -> None:
@@ -252,6 +277,21 @@ def test_damage_inside_the_chunks_is_repaired_with_the_models_it_had(
     assert "python -m ingest SOURCE --kb kb --rebuild" in outcome.err
     assert ingest(docs, "--kb", "kb", "--rebuild").code == 0
     assert contents(indexes) == before
+
+
+def test_a_damaged_base_is_repaired_with_the_sources_models_and_sizes_it_had(
+    ingest: Ingest, indexes: Path, docs: Path, tiny_embedder: Path
+) -> None:
+    flags = ("--embed-model", tiny_embedder, "--chunk-tokens", 64, "--overlap", 5)
+    assert ingest(docs, "--kb", "kb", *flags).code == 0
+    before = KnowledgeBase.open(indexes, "kb").manifest
+    (vectors,) = (indexes / "kb" / "gen-00000001" / "vectors").glob("*/vectors.faiss")
+    vectors.write_bytes(vectors.read_bytes()[:-4])
+    assert ingest("--kb", "kb").code == 1
+    repaired = ingest("--kb", "kb", "--rebuild")
+    assert repaired.code == 0, repaired.err
+    after = KnowledgeBase.open(indexes, "kb").manifest
+    assert (after.sources, after.models, after.parsing) == (before.sources, before.models, before.parsing)
 
 
 def test_another_format_version_is_replaced_by_a_rebuild(

@@ -292,3 +292,9 @@ def test_every_row_of_the_registry_can_be_chosen_and_no_ending_stands_twice() ->
     endings = [ending for loader in LOADERS for ending in loader.endings]
     assert len(endings) == len(set(endings))
     assert all(loader_for(f"x{ending}") is loader for loader in LOADERS for ending in loader.endings)
+
+
+@pytest.mark.parametrize("name", ['""', '"  "'])
+def test_a_beir_document_without_an_id_is_refused(name: str) -> None:
+    with pytest.raises(DocumentError, match="Line 1 is not a BEIR document"):
+        list(load_beir_corpus(f'{{"_id": {name}, "title": "t", "text": "x"}}'.encode()))

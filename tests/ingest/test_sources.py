@@ -200,9 +200,34 @@ def test_the_questions_of_a_beir_data_set_are_no_documents(folder: Path) -> None
     assert isinstance(entries["docs/corpus.jsonl"], InputFile)
     assert isinstance(entries["docs/README.md"], InputFile)
     for path in ("docs/qrels", "docs/queries.jsonl"):
-        assert entries[path] == DocumentReport(path, FileStatus.SKIPPED, "questions of a BEIR data set, not documents")
+        assert entries[path] == DocumentReport(
+            path, FileStatus.SKIPPED, "questions of a BEIR data set, not documents", intended=True
+        )
 
 
 def test_without_a_corpus_such_names_are_ordinary(folder: Path) -> None:
     (folder / "queries.md").write_text("x")
     assert isinstance(one(folder), InputFile)
+
+
+def test_a_file_that_two_sources_hold_is_read_once(folder: Path) -> None:
+    (folder / "part").mkdir()
+    (folder / "part" / "a.md").write_text("x")
+    entries = found(folder, folder / "part")
+    assert [entry.path for entry in entries] == ["docs/part/a.md", "part/a.md"]
+    assert entries[1] == DocumentReport(
+        "part/a.md", FileStatus.SKIPPED, "read already as docs/part/a.md", intended=True
+    )
+
+
+def test_the_index_root_is_never_a_source(folder: Path) -> None:
+    (folder / "indexes" / "kb").mkdir(parents=True)
+    (folder / "indexes" / "kb" / "report.json").write_text("{}")
+    sources = [Source("docs", str(folder))]
+    (entry,) = discover(sources, max_bytes=1000, passed_over=folder / "indexes")
+    assert entry == DocumentReport("docs/indexes", FileStatus.SKIPPED, "the index root", intended=True)
+
+
+def test_a_path_that_is_too_long_is_no_traceback(folder: Path) -> None:
+    with pytest.raises(SourceError, match=r"There is no file or folder x+\."):
+        resolve_sources([Path("x" * 5000)], [], replace=False)

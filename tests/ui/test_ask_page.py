@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from ingest.build import BuildRequest, build
 from rag_app.config import load_settings
-from rag_app.ui import resources
+from rag_app.ui import ask, resources
 from tests.conftest import REPOSITORY, TEXTS
 
 QUESTION = "How long is an account locked?"
@@ -142,3 +142,16 @@ def test_a_rebuilt_knowledge_base_is_picked_up_between_two_questions(
     assert not at.exception
     assert "The shuttle leaves at eight." in shown(at)
     assert "2 documents" in shown(at)
+
+
+def test_a_defect_of_a_page_is_a_sentence_and_the_log_has_the_rest(
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path
+) -> None:
+    def broken(root: Path) -> list[str]:
+        raise PermissionError(13, "secret path")
+
+    monkeypatch.setattr(ask, "knowledge_base_names", broken)
+    at = page(monkeypatch, indexes, tiny_generator)
+    assert not at.exception
+    assert "Something unexpected happened (PermissionError)." in shown(at)
+    assert "secret path" not in shown(at)
