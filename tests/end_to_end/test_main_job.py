@@ -128,7 +128,7 @@ def test_the_question_file_has_the_strata_it_promises() -> None:
 
 # Right passage among the first five, with the English-only bundled model: what was measured (docs/benchmarks.md), less
 # one question. Cross-lingual questions are beyond it, and say so here.
-BARS = {"lexical": 18 / 19, "paraphrased": 11 / 17, "chinese": 12 / 17, "cross-lingual": 0.0}
+BARS = {"lexical": 18 / 19, "paraphrased": 11 / 17, "chinese": 13 / 17, "cross-lingual": 0.0}
 
 
 def test_hybrid_search_finds_the_evidence_of_the_sample_questions(sample_build: Outcome, sample_indexes: Path) -> None:
