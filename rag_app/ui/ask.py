@@ -18,7 +18,7 @@ from rag_app.datatypes import Answer, Passage
 from rag_app.errors import ModelError, RagAppError
 from rag_app.models.catalogue import BUNDLED, load_catalogue
 from rag_app.store.layout import knowledge_base_names
-from rag_app.ui.parts import answer_html, show_problem, sources_html, text_html, unexpected
+from rag_app.ui.parts import answer_html, busy_html, show_problem, sources_html, text_html, unexpected
 from rag_app.ui.resources import load_embedder, load_generator, open_knowledge_base
 
 if TYPE_CHECKING:
@@ -124,9 +124,11 @@ def _generators(settings: Settings) -> list[str]:
 def _warm_up(choice: Choice, settings: Settings) -> None:
     """Load the models once everything is on the screen, so that the first question need not wait for them."""
     slot = st.empty()
-    with slot.status("Loading the models ...", type="compact"):
+    slot.html(busy_html("Loading the models ..."))
+    try:
         _, problem = _engine(choice, settings)
-    slot.empty()
+    finally:
+        slot.empty()
     if problem is not None:
         show_problem(problem)
 
@@ -153,8 +155,8 @@ def _answer(turn: Turn, choice: Choice, settings: Settings) -> None:
     with st.chat_message("assistant"):
         status, text, sources = st.empty(), st.empty(), st.empty()
         try:
-            with status.status("Loading the models ...", type="compact"):
-                engine, turn.problem = _engine(choice, settings)
+            status.html(busy_html("Loading the models ..."))
+            engine, turn.problem = _engine(choice, settings)
             _follow(engine, turn, status, text, sources)
         except RagAppError as error:  # the passages that were found stay
             turn.problem = error
@@ -171,14 +173,14 @@ def _follow(
 ) -> None:
     from rag_app.answering.query_engine import Answered, Retrieved, Written
 
-    status.status("Searching ...", type="compact")
+    status.html(busy_html("Searching ..."))
     with closing(engine.ask(turn.question)) as events:  # type: ignore[type-var]
         for event in events:
             match event:
                 case Retrieved():
                     turn.passages = event.passages
                     sources.html(sources_html(event.passages))
-                    status.status("Writing ...", type="compact")
+                    status.html(busy_html("Writing ..."))
                 case Written():
                     turn.written += event.text
                     text.html(text_html(turn.written))

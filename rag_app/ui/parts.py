@@ -33,6 +33,11 @@ _STYLE = """<style>
 .rag-lead { flex: 1 1 100%; opacity: .75; font-size: .875em; overflow: hidden; text-overflow: ellipsis;
   white-space: nowrap; }
 .rag-source[open] .rag-lead { display: none; }
+.rag-busy { animation: rag-pulse 1.5s ease-in-out infinite; }
+@keyframes rag-pulse { 50% { opacity: .35; } }
+.rag-stopped { display: none; }
+[data-test-script-state="notRunning"] .rag-busy { display: none; }
+[data-test-script-state="notRunning"] .rag-stopped { display: block; }
 .rag-source mark { background: color-mix(in srgb, #f5b800 40%, transparent); color: inherit; border-radius: .2em; }
 </style>"""
 
@@ -40,6 +45,15 @@ _STYLE = """<style>
 def text_html(text: str) -> str:
     """Return text as HTML that shows it as it is."""
     return f'{_STYLE}<div class="rag-text">{_safe(text)}</div>'
+
+
+def busy_html(stage: str) -> str:
+    """Return what is going on, for as long as the script runs; once it was stopped, that it was stopped.
+
+    After a click on Stop no Python runs that could change the page, so the page itself tells the two apart, by the state
+    that Streamlit writes on its outermost element.
+    """
+    return f'{_STYLE}<p class="rag-note rag-busy">{escape(stage)}</p><p class="rag-note rag-stopped">Stopped.</p>'
 
 
 def answer_html(answer: Answer) -> str:
