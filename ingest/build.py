@@ -113,6 +113,10 @@ def _make_plan(request: BuildRequest, settings: Settings, on_event: EventHandler
     # What a damaged base was made of is known as long as its manifest is whole: that is how --rebuild repairs it.
     manifest = previous.manifest if previous else layout.whole_manifest(base) if request.rebuild else None
     sources = resolve_sources(request.sources, manifest.sources if manifest else (), replace=request.replace_sources)
+    for source in sources:
+        if not Path(source.path).exists():
+            message = f"warning: the source {source.path} is gone from the disk: its documents are removed."
+            on_event(Event(EventKind.MESSAGE, message))
     max_bytes = settings.limits.file_megabytes * 1_000_000
     entries = tuple(discover(sources, max_bytes=max_bytes, passed_over=settings.indexes))
     if not any(isinstance(entry, InputFile) for entry in entries):  # before a model is fetched for nothing

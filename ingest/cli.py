@@ -99,7 +99,7 @@ def _print_report(report: IngestReport, *, dry_run: bool) -> None:
 
     counts = Counter(document.status for document in report.documents)
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())
-    for document in report.not_indexed:
+    for document in (document for document in report.documents if not document.status.is_searchable):
         print(printable(f"{document.status:>9}  {document.path}  {document.reason}", keep_line_breaks=False))
     for model in report.models:
         print(

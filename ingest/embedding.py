@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Texts kept together: sorted by length inside, committed to the cache in one transaction.
-WINDOW = 1024
+WINDOW = 256
 # Texts between two signs of progress.
 _STEP = 64
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from ingest.chunking import chunk_document
@@ -103,7 +104,7 @@ def _read(
             sha256=hashlib.sha256(extract.text.encode()).hexdigest() if extract.record else digest,
             media_type=entry.loader.media_type,
             language=language_of(extract.text),
-            title=extract.title or ("" if extract.record else entry.file.stem),
+            title=extract.title or ("" if extract.record else PurePosixPath(entry.path).stem),
             text=extract.text,
             page_starts=extract.page_starts,
             headings=extract.headings,

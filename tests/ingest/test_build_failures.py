@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from types import ModuleType
@@ -140,6 +141,30 @@ def test_a_dry_run_and_a_build_without_documents_look_for_no_model(
     outcome = ingest(tmp_path / "empty", "--kb", "kb")
     assert outcome.code == 2
     assert "Nothing to index" in outcome.err
+
+
+def test_a_file_name_that_is_not_unicode_ends_no_build(ingest: Ingest, docs: Path, tiny_embedder: Path) -> None:
+    try:
+        (docs / os.fsdecode(b"bad\xff.txt")).write_text("The canteen opens at noon.")
+    except OSError:
+        pytest.skip("this file system takes Unicode names alone")
+    outcome = ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.statuses()["docs/bad\\xff.txt"] == "indexed"
+
+
+def test_a_source_that_is_gone_is_said_aloud(
+    built: Outcome, ingest: Ingest, tmp_path: Path, tiny_embedder: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.txt").write_text("The shuttle leaves at eight.")
+    assert ingest(other, "--kb", "kb").code == 0
+    other.rename(tmp_path / "moved")
+    outcome = ingest("--kb", "kb")
+    assert outcome.code == 0
+    assert f"warning: the source {other} is gone from the disk" in outcome.err
+    assert "other/a.txt" in outcome.out
 
 
 def test_strict_does_not_mind_what_was_left_out_by_design(
