@@ -62,11 +62,43 @@ class AnsweringSettings(_Stage):
     passage_tokens: int = Field(default=1400, ge=64)
 
 
+class ReadingSettings(_Stage):
+    """How documents become text.
+
+    `ocr` reads scanned pages where tesseract is installed (the extra `ocr`); `ocr_languages` are its names of languages, those
+    of them that are installed are used; a scanned page may take `ocr_page_seconds`.
+    """
+
+    ocr: bool = True
+    ocr_languages: str = Field(default="eng+chi_sim", pattern=r"[A-Za-z_]+(\+[A-Za-z_]+)*")
+    ocr_page_seconds: int = Field(default=60, ge=1)
+
+
 class LimitSettings(_Stage):
-    """What is refused: questions longer than `question_characters`, files larger than `file_megabytes`."""
+    """What is refused: longer questions, larger files, PDFs of more pages, archives with more files or more in them.
+
+    A DOCX, PPTX, XLSX, ODT or EPUB file is an archive; `expanded_megabytes` is counted while it is unpacked.
+    """
 
     question_characters: int = Field(default=2000, ge=1)
     file_megabytes: int = Field(default=25, ge=1)
+    pdf_pages: int = Field(default=2000, ge=1)
+    archive_files: int = Field(default=2000, ge=1)
+    expanded_megabytes: int = Field(default=200, ge=1)
+
+
+class SandboxSettings(_Stage):
+    """What the child process that reads a document may spend on it: time by the clock and the processor's, memory, output.
+
+    The slowest honest file that was met takes 3 s and 400 MB; the defaults leave ten times that time, and stop a hostile file
+    before anyone notices. `workers` children read at once, 0: one for each processor.
+    """
+
+    seconds: int = Field(default=90, ge=1)
+    cpu_seconds: int = Field(default=60, ge=1)
+    memory_megabytes: int = Field(default=1500, ge=256)
+    output_megabytes: int = Field(default=64, ge=1)
+    workers: int = Field(default=0, ge=0, le=64)
 
 
 class Settings(BaseSettings):
@@ -85,6 +117,8 @@ class Settings(BaseSettings):
     generator: str | None = None
     device: DeviceName = "auto"
     offline: bool = False
+    reading: ReadingSettings = ReadingSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     chunking: ChunkingSettings = ChunkingSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answering: AnsweringSettings = AnsweringSettings()

@@ -18,6 +18,7 @@
     │   ├── EmbeddingError            vectors that are not finite or not of the promised shape
     │   └── GenerationError           the generator failed while answering
     └── DocumentError                 one file; caught by the build, which puts it in the report
+        └── SandboxError              the process that read it was killed at a limit, or crashed
 
 The message of each says what was found and what was expected; `remedy` says what to run or change.
 This module knows nothing of the rest of the project.
@@ -119,3 +120,7 @@ class GenerationError(ModelError):
 
 class DocumentError(RagAppError):
     """One document that cannot be read; the build goes on and reports it."""
+
+
+class SandboxError(DocumentError):
+    """The child process that read the document was killed at a limit, or crashed."""

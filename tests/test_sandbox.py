@@ -1,0 +1,229 @@
+"""The sandbox: what a child may not do, what ends it, and that the next call does not suffer for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from rag_app.errors import DocumentError, SandboxError
+from rag_app.sandbox import SandboxLimits, SandboxPool
+
+ACT = "tests.sandbox_functions:act"
+LIMITS = SandboxLimits(seconds=2, cpu_seconds=1, memory_megabytes=600, output_megabytes=2, programs=("echo",))
+
+
+@pytest.fixture
+def pool() -> Iterator[SandboxPool]:
+    with SandboxPool(ACT, LIMITS, workers=1) as opened:
+        yield opened
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A server on this machine that would be glad of a visit."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+# Calls
+
+
+def test_an_argument_and_bytes_go_in_and_a_value_comes_out(pool: SandboxPool) -> None:
+    assert pool.call("echo", "密码 and more".encode()) == "密码 and more"
+
+
+def test_bytes_larger_than_any_pipe_go_in(pool: SandboxPool) -> None:
+    assert pool.call("length", b"x" * 25_000_000) == 25_000_000
+
+
+def test_one_child_serves_many_calls(pool: SandboxPool) -> None:
+    assert len({pool.call("process") for _ in range(20)}) == 1
+
+
+def test_children_work_side_by_side() -> None:
+    limits = SandboxLimits(seconds=20, cpu_seconds=1, memory_megabytes=600, output_megabytes=2)
+    with SandboxPool(ACT, limits, workers=2) as pool, ThreadPoolExecutor(2) as executor:
+        processes = set(executor.map(lambda _: pool.call(["wait for", 1.0]), range(2)))
+    assert len(processes) == 2
+
+
+def test_what_a_library_prints_is_not_taken_for_an_answer(pool: SandboxPool) -> None:
+    assert pool.call("print") == "answer"
+    assert pool.call("echo", b"next") == "next"
+
+
+def test_a_refusal_keeps_both_its_sentences(pool: SandboxPool) -> None:
+    with pytest.raises(DocumentError) as refused:
+        pool.call("refuse")
+    assert (refused.value.found, refused.value.remedy) == ("It is not good.", "Make it good.")
+
+
+def test_an_error_that_nobody_foresaw_is_named(pool: SandboxPool) -> None:
+    with pytest.raises(DocumentError, match="It cannot be read: ZeroDivisionError: half a surrogate"):
+        pool.call("defect")
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    ("deed", "message"),
+    [
+        pytest.param("wait", "It took longer than 2 s.*RAG_APP_SANDBOX__SECONDS", id="time by the clock"),
+        pytest.param("endless", "more than 1 s of processor time.*CPU_SECONDS", id="time of the processor"),
+        pytest.param("memory", "wanted more than 600 MB of memory.*MEMORY_MEGABYTES", id="memory"),
+        pytest.param("crash", r"crashed.*\(SIGSEGV\)", id="crash"),
+        pytest.param("exit", r"crashed.*\(exit code 7\)", id="exit"),
+    ],
+)
+def test_a_call_at_its_limit_is_ended_and_the_next_one_is_served(pool: SandboxPool, deed: str, message: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(SandboxError, match=message):
+        pool.call(deed)
+    assert time.monotonic() - started < 10
+    assert pool.call("echo", b"still here") == "still here"
+
+
+def test_an_answer_that_is_too_large_is_refused(pool: SandboxPool) -> None:
+    with pytest.raises(DocumentError, match="It holds more than 2 MB of text"):
+        pool.call(["large", 3_000_000])
+    assert pool.call(["large", 1_000_000]) == "x" * 1_000_000
+
+
+def test_a_call_may_be_given_more_time() -> None:
+    limits = SandboxLimits(seconds=0.3, cpu_seconds=1, memory_megabytes=600, output_megabytes=2)
+    with SandboxPool(ACT, limits, workers=1) as pool:
+        assert pool.call(["wait for", 1.0], seconds=20) > 0
+
+
+def test_processor_time_is_counted_for_each_call(pool: SandboxPool) -> None:
+    busy = SandboxPool("tests.sandbox_functions:act", LIMITS, workers=1)
+    with busy:
+        for _ in range(12):  # 25 MB a call: together more than a second of processor time
+            busy.call("length", b"x" * 25_000_000)
+
+
+# What a child may not do
+
+
+def test_a_child_opens_no_socket(pool: SandboxPool, listener: socket.socket) -> None:
+    with pytest.raises(DocumentError, match=r"PermissionError: the sandbox does not allow socket\."):
+        pool.call(["connect", listener.getsockname()[1]])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's part is Linux's")
+def test_a_child_reaches_nobody_past_python_either(pool: SandboxPool, listener: socket.socket) -> None:
+    assert pool.call(["connect past Python", listener.getsockname()[1]]) != 0
+    listener.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        listener.accept()
+
+
+def test_a_child_writes_nowhere_but_in_its_own_folder_which_goes_with_it(tmp_path: Path) -> None:
+    with SandboxPool(ACT, LIMITS, workers=1) as pool:
+        with pytest.raises(DocumentError, match="the sandbox does not allow open of"):
+            pool.call(["write", str(tmp_path / "evil")])
+        own = Path(pool.call("write own"))
+        assert own.read_text() == "mine"
+    assert not (tmp_path / "evil").exists()
+    assert not own.parent.exists()
+
+
+def test_a_child_starts_no_program_but_those_named(pool: SandboxPool) -> None:
+    assert pool.call(["start", "echo", "hello"]) == "hello\n"
+    with pytest.raises(DocumentError, match="the sandbox does not start 'touch'"):
+        pool.call(["start", "touch", "/tmp/evil"])
+
+
+def test_a_child_sees_no_secret_of_the_environment(pool: SandboxPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    environment = pool.call("environment")
+    assert "OPENAI_API_KEY" not in environment
+    assert set(environment) <= {
+        "PATH", "TESSDATA_PREFIX", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "LC_ALL", "TMPDIR", "HOME"
+    }  # fmt: skip
+
+
+def test_the_children_that_read_documents_import_nothing_heavy() -> None:
+    with SandboxPool("tests.sandbox_functions:act", LIMITS, workers=1) as bare:
+        imported = set(bare.call("modules"))
+    assert imported.isdisjoint({"torch", "llama_index", "transformers", "streamlit", "faiss", "pydantic", "numpy"})
+
+
+# Ends
+
+
+def test_closing_ends_a_call_under_way() -> None:
+    pool = SandboxPool(ACT, SandboxLimits(60, 60, 600, 2), workers=1)
+    process = pool.call("process")
+    outcome: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            pool.call("wait")
+        except SandboxError as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.3)
+    started = time.monotonic()
+    pool.close()
+    thread.join(timeout=5)
+    assert time.monotonic() - started < 3
+    assert "the program is ending" in str(outcome[0])
+    assert not is_running(process)
+
+
+def test_a_closed_pool_starts_nothing() -> None:
+    pool = SandboxPool(ACT, LIMITS, workers=1)
+    pool.close()
+    with pytest.raises(SandboxError, match="the program is ending"):
+        pool.call("process")
+
+
+def test_what_a_child_started_is_killed_with_it() -> None:
+    limits = SandboxLimits(1, 60, 600, 2, programs=("sleep",))
+    with SandboxPool(ACT, limits, workers=1) as pool, pytest.raises(SandboxError, match="longer than 1 s"):
+        pool.call(["start", "sleep", "61.25"])
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert "sleep 61.25" not in listing
+
+
+def test_a_child_whose_parent_was_killed_ends(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from rag_app.sandbox import SandboxLimits, SandboxPool;"
+        f"pool = SandboxPool({ACT!r}, SandboxLimits(30, 30, 600, 2), workers=1);"
+        "print(pool.call('process'), flush=True); import time; time.sleep(60)"
+    )
+    root = str(Path(__file__).parent.parent)
+    with subprocess.Popen([sys.executable, "-c", script, root], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert is_running(child)
+        parent.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(child)
