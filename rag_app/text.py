@@ -1,4 +1,4 @@
-"""What the project knows of text as such: the unit of size, sentences, search tokens, language.
+"""What the project knows of text as such: the unit of size, sentences, search tokens.
 
 Used by ingest, retrieval and answering alike, so that what is indexed, what is asked and what is cited are cut the same
 way. Chinese, Japanese and Korean are treated by character, everything else by word.
@@ -12,7 +12,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import Stemmer
@@ -22,8 +22,11 @@ _KANA = "\u3040-\u30ff\u31f0-\u31ff"
 _HANGUL = "\uac00-\ud7a3\u1100-\u11ff"
 _CJK = _HAN + _KANA + _HANGUL
 
-_UNIT = re.compile(rf"(?P<cjk>[{_CJK}])|(?P<word>[^\W_{_CJK}]+)|(?P<symbol>\S)")
-_LETTERS_PER_UNIT = 4
+_WORD = re.compile(rf"[^\W_{_CJK}]+")
+_SYMBOL = re.compile(rf"[{_CJK}]|[^\w\s]|_")
+_LONG_RUN = re.compile(rf"[^\s{_CJK}]{{100,}}")
+_UNIT = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+|\S")
+LETTERS_PER_UNIT = 4
 
 # A run of CJK characters; or letters and digits, which - . _ / may join into an identifier, a version or a path.
 _TOKEN = re.compile(rf"(?P<cjk>[{_CJK}]+)|(?P<word>[^\W_{_CJK}]+(?:[-._/+:][^\W_{_CJK}]+)*)")
@@ -54,12 +57,37 @@ _LIST_NUMBER = re.compile(r"(?:^|\n)\s*\d{1,3}\.$")
 _LONGEST_ABBREVIATION = 20  # with the white space before it: a sentence is never searched from its start again
 
 
+_LONGEST_CLUSTER = 64  # characters looked back for where a grapheme cluster begins
+
+# Characters that nothing is seen of: soft hyphens, zero-width spaces, direction marks and overrides, byte order marks, tags.
+_HIDDEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\U000e0000-\U000e007f]")
+_SOFT_HYPHEN = "\u00ad"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 _JOINERS = "\u200c\u200d"  # they hold emoji and Indic letters together
 
 
 def normalise(text: str) -> str:
-    r"""Return the text in Unicode form NFC, with `\n` line ends and without a byte order mark."""
-    return unicodedata.normalize("NFC", text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
+    r"""Return the text in Unicode form NFC, with `\n` line ends and without a byte order mark.
+
+    Half a surrogate pair is no character: it becomes U+FFFD.
+    """
+    if _SURROGATE.search(text):
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = text.removeprefix("\ufeff")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def searchable(text: str) -> str:
+    """Return the text without characters that nothing is seen of: they would keep its words from being found."""
+    return text if text.isascii() else _HIDDEN.sub("", text)
+
+
+def hidden_characters(text: str) -> int:
+    """Return how many characters a reader does not see, soft hyphens aside: some hide words, some turn them round."""
+    return 0 if text.isascii() else sum(character != _SOFT_HYPHEN for character in _HIDDEN.findall(text))
 
 
 def size_in_units(text: str) -> int:
@@ -68,25 +96,71 @@ def size_in_units(text: str) -> int:
     It needs no model and grows with every tokenizer's count, so that chunks can belong to a knowledge base and not to a
     model.
     """
-    units = 0
+    if not text:
+        return 0
+    symbols = len(_SYMBOL.findall(text))
+    return symbols + sum([-(-len(word) // LETTERS_PER_UNIT) for word in _WORD.findall(text)])
+
+
+def longest_word(text: str) -> int:
+    """Return the length of the longest run without white space or CJK characters; 0 where none has a hundred characters."""
+    return max(map(len, _LONG_RUN.findall(text)), default=0)
+
+
+def first_units(text: str, units: int) -> str:
+    """Return the beginning of a text, whole words of it, that is at most so large."""
+    end = 0
     for match in _UNIT.finditer(text):
-        units += -(-len(match["word"]) // _LETTERS_PER_UNIT) if match["word"] else 1
-    return units
+        units -= size_in_units(match.group())
+        if units < 0:
+            return text[:end].rstrip()
+        end = match.end()
+    return text
 
 
-def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield `(start, end)` of each sentence, without the white space around it; together they hold every other character."""
-    start = 0
-    for match in _SENTENCE_END.finditer(text):
+def sentence_spans(text: str, first: int = 0, last: int | None = None) -> Iterator[tuple[int, int]]:
+    """Yield `(start, end)` of each sentence in `text[first:last]`, without the white space around it.
+
+    Together they hold every other character.
+    """
+    last = len(text) if last is None else last
+    start = first
+    for match in _SENTENCE_END.finditer(text, first, last):
         last_word = text[max(start, match.end() - _LONGEST_ABBREVIATION) : match.end()]
         if match.group() == "." and (_ABBREVIATION.search(last_word) or _LIST_NUMBER.search(last_word)):
             continue
-        yield from _trimmed(text, start, match.end())
+        if splits_character(text, match.end()):
+            continue
+        yield from trimmed(text, start, match.end())
         start = match.end()
-    yield from _trimmed(text, start, len(text))
+    yield from trimmed(text, start, last)
 
 
-def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def splits_character(text: str, position: int) -> bool:
+    """Whether a cut at `position` would fall inside what a reader sees as one character (a grapheme cluster, UAX #29)."""
+    if not 0 < position < len(text) or text[position].isascii():
+        return False
+    joining, cluster = _grapheme_patterns()
+    if not (joining.match(text, position) or joining.match(text, position - 1)):
+        return False
+    begin = position - 1
+    while begin > max(position - _LONGEST_CLUSTER, 0) and not text[begin].isascii():
+        begin -= 1
+    return all(match.end() != position for match in cluster.finditer(text, begin, min(position + 1, len(text)) + 1))
+
+
+@cache
+def _grapheme_patterns() -> tuple[Any, Any]:
+    import regex  # knows Unicode's grapheme clusters, which `re` does not
+
+    joining = regex.compile(
+        r"[\p{GCB=Extend}\p{GCB=SpacingMark}\p{GCB=ZWJ}\p{GCB=Prepend}\p{GCB=RI}\p{GCB=L}\p{GCB=V}\p{GCB=T}]"
+    )
+    return joining, regex.compile(r"\X")
+
+
+def trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the span without the white space around it; nothing where there is nothing else."""
     part = text[start:end]
     inner = part.strip()
     if inner:
@@ -101,7 +175,7 @@ def search_tokens(text: str) -> list[str]:
     versions and numbers with inner signs (`LF-DK-230`, `10.0.2`, `max_length`) stay whole, and give their parts as well.
     """
     tokens: list[str] = []
-    for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text).casefold()):
+    for match in _TOKEN.finditer(unicodedata.normalize("NFKC", searchable(text)).casefold()):
         if match["cjk"]:
             run = match["cjk"]
             tokens.extend(run)
@@ -127,27 +201,6 @@ def _stem(word: str) -> str:
     stemmer, lock = _stemmer()
     with lock:  # a Snowball stemmer keeps state between the calls of one word
         return str(stemmer.stemWord(word))
-
-
-def language_of(text: str, *, sample: int = 20_000) -> str:
-    """Return `zh`, `ja`, `ko` or `en` where script and function words say so, else `und` (undetermined).
-
-    Only the first `sample` characters are read.
-    """
-    head = text[:sample]
-    kana = len(re.findall(f"[{_KANA}]", head))
-    hangul = len(re.findall(f"[{_HANGUL}]", head))
-    han = len(re.findall(f"[{_HAN}]", head))
-    words = re.findall(rf"[^\W\d_{_CJK}]+", head.casefold())
-    cjk = kana + hangul + han
-    # A CJK character carries about as much as half a Latin word; mixed technical Chinese is still Chinese.
-    if cjk and cjk / 2 >= 0.3 * (cjk / 2 + len(words)):
-        if hangul > cjk / 2:
-            return "ko"
-        return "ja" if kana > 0.1 * cjk else "zh"
-    if words and sum(word in ENGLISH_STOP_WORDS for word in words) >= 0.1 * len(words):
-        return "en"
-    return "und"
 
 
 def printable(text: str, *, keep_line_breaks: bool = True) -> str:

@@ -1,4 +1,4 @@
-"""What the project knows of text: sizes, sentences, search tokens, language, and what may reach a terminal."""
+"""What the project knows of text: sizes, sentences, search tokens, and what may reach a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag_app.text import language_of, normalise, printable, search_tokens, sentence_spans, size_in_units
+from rag_app.text import (
+    first_units,
+    hidden_characters,
+    longest_word,
+    normalise,
+    printable,
+    search_tokens,
+    searchable,
+    sentence_spans,
+    size_in_units,
+    splits_character,
+)
 
 # Letters, stops, list signs, white space and Chinese in every order: what sentence cutting decides on.
 MIXED = st.text(alphabet="abZ19 .!?。！？；…”)\n\t-#>|密码、，", max_size=120) | st.text(max_size=120)
@@ -87,6 +98,61 @@ def test_a_text_of_nothing_but_abbreviations_is_cut_in_linear_time() -> None:
 
 
 @pytest.mark.parametrize(
+    "mark", ["\u0301", "\ufe0f", "\u20e3", "\u200d"], ids=["accent", "variation", "keycap", "joiner"]
+)
+def test_a_sentence_does_not_end_inside_a_character(mark: str) -> None:
+    text = f"一句。{mark}两句。"
+    assert sentences(text) == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        pytest.param("abc", [], id="letters"),
+        pytest.param("密码", [], id="Chinese"),
+        pytest.param("e\u0301a", [1], id="a combining accent"),
+        pytest.param("👨\u200d👩x", [1, 2], id="joined emoji"),
+        pytest.param("🇩🇪🇫🇷", [1, 3], id="two flags"),
+        pytest.param("👍🏽👍", [1], id="skin tone"),
+        pytest.param(" 🇩", [], id="half a flag after a space"),
+        pytest.param("한국", [], id="Hangul syllables"),
+        pytest.param("\u1112\u1161\u11ab", [1, 2], id="Hangul letters"),
+    ],
+)
+def test_where_a_cut_would_split_a_character(text: str, inside: list[int]) -> None:
+    assert [position for position in range(len(text) + 1) if splits_character(text, position)] == inside
+
+
+@pytest.mark.parametrize(
+    ("text", "units", "expected"),
+    [
+        pytest.param("one two three", 2, "one two", id="whole words"),
+        pytest.param("one two", 9, "one two", id="all of it"),
+        pytest.param("internationalisation", 2, "", id="not even a word"),
+        pytest.param("员工手册", 2, "员工", id="Chinese"),
+        pytest.param("Model | Price | Warranty", 5, "Model | Price", id="cells"),
+    ],
+)
+def test_the_beginning_of_a_text_that_fits(text: str, units: int, expected: str) -> None:
+    assert first_units(text, units) == expected
+
+
+HIDDEN = "pass\u200bword \u202edrowssap\u202c so\u00adft"
+
+
+def test_characters_that_nothing_is_seen_of_do_not_keep_words_from_being_found() -> None:
+    assert searchable(HIDDEN) == "password drowssap soft"
+    assert search_tokens("pass\u200bword") == search_tokens("password")
+    assert hidden_characters(HIDDEN) == 3  # a soft hyphen hides nothing
+    assert searchable("👩\u200d🔬") == "👩\u200d🔬"  # a joiner holds a character together
+
+
+def test_the_longest_word_is_measured_where_it_is_none_any_more() -> None:
+    assert longest_word("Some words. " * 50 + "x" * 5000) == 5000
+    assert longest_word("没有空格的中文" * 1000) == 0
+
+
+@pytest.mark.parametrize(
     ("text", "tokens"),
     [
         pytest.param("密码", ["密", "码", "密码"], id="characters and pairs"),
@@ -131,36 +197,14 @@ def test_search_tokens_hold_no_white_space_and_are_never_empty(text: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "language"),
-    [
-        pytest.param("The account is locked for 30 minutes.", "en", id="English"),
-        pytest.param("账号会被锁定三十分钟。", "zh", id="Chinese"),
-        pytest.param(
-            "请安装 Harbour Connect 6.2，然后打开 VPN 页面。", "zh", id="technical Chinese with English names"
-        ),
-        pytest.param("The term 密码 means password in this text.", "en", id="English with a Chinese word"),
-        pytest.param("パスワードを忘れた場合は、再設定してください。", "ja", id="Japanese"),
-        pytest.param("비밀번호를 잊어버린 경우", "ko", id="Korean"),
-        pytest.param("Passwort vergessen? Bitte Seite neu laden.", "und", id="neither"),
-        pytest.param("12345 !!", "und", id="no words"),
-        pytest.param("", "und", id="empty"),
-    ],
-)
-def test_language(text: str, language: str) -> None:
-    assert language_of(text) == language
-
-
-def test_language_is_told_from_the_beginning_alone() -> None:
-    assert language_of("the account is locked " * 10 + "账号" * 1000, sample=200) == "en"
-
-
-@pytest.mark.parametrize(
     ("text", "expected"),
     [
         pytest.param("\ufeffmarked", "marked", id="byte order mark"),
         pytest.param("a\r\nb\rc\n", "a\nb\nc\n", id="line ends"),
         pytest.param("cafe\u0301", "caf\u00e9", id="composed"),
         pytest.param("密\u3000码", "密\u3000码", id="nothing else changes"),
+        pytest.param("a\ud83d\ude00b", "a\U0001f600b", id="a surrogate pair is a character"),
+        pytest.param("a\ud800b", "a\ufffdb", id="half a pair is none"),
     ],
 )
 def test_normalise(text: str, expected: str) -> None:

@@ -14,7 +14,8 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from rag_app.datatypes import Passage
 from rag_app.errors import GenerationError
-from rag_app.text import language_of, sentence_spans
+from rag_app.language import language_of
+from rag_app.text import sentence_spans
 
 TokenCounter = Callable[[str], int]
 
@@ -75,7 +76,7 @@ def build_prompt(
     Raises:
         GenerationError: the question leaves no room for a passage in the window.
     """
-    language = "zh" if language_of(question) == "zh" else "en"
+    language = "zh" if language_of(question).code == "zh" else "en"
     question = neutralised(question, special_tokens)
     left = window - _TEMPLATE_TOKENS - count_tokens(_SYSTEM[language] + _USER[language] + question)
     if left < _FEWEST_PASSAGE_TOKENS:
@@ -121,7 +122,7 @@ def _numbered(passage: Passage, text: str, special_tokens: Sequence[str] = ()) -
     Line breaks, heading marks and a title before the text were seen to lead the small bundled generator astray.
     """
     where = " > ".join(passage.heading_path) or passage.document
-    plain = " ".join(_HEADING_MARK.sub("", text).split())
+    plain = " ".join(f"{passage.table_header} {_HEADING_MARK.sub('', text)}".split())
     return f"[{passage.n}] {neutralised(plain, special_tokens)} (from: {neutralised(where, special_tokens)})"
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import platformdirs
 
 from rag_app.errors import ConfigurationError
+from rag_app.language import SCRIPT_LANGUAGES, UNDETERMINED
 
 BUNDLED = "bundled"
 
@@ -41,9 +42,17 @@ class ModelRow:
     package_folder: str = ""
     sha256: str = ""
 
-    def covers(self, language: str) -> bool:
-        """Whether the model was made for texts in this language; an undetermined one counts as covered."""
-        return language == "und" or language in self.languages or "multilingual" in self.languages
+    def covers(self, language: str, script: str = "") -> bool:
+        """Whether the model was made for texts in this language; where it is undetermined, for one written in the script.
+
+        Of an undetermined language in Latin letters nothing can be said: it counts as covered.
+        """
+        if "multilingual" in self.languages:
+            return True
+        if language != UNDETERMINED:
+            return language in self.languages
+        written_so = SCRIPT_LANGUAGES.get(script)
+        return written_so is None or not written_so.isdisjoint(self.languages)
 
 
 @dataclass(frozen=True, kw_only=True)

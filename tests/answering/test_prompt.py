@@ -13,7 +13,8 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from rag_app.answering.prompt import build_prompt, neutralised
 from rag_app.datatypes import Passage
 from rag_app.errors import GenerationError
-from rag_app.text import language_of, size_in_units
+from rag_app.language import language_of
+from rag_app.text import size_in_units
 
 SENTENCES = [f"Sentence {number} says that account {number} is locked for {number} minutes." for number in range(40)]
 
@@ -58,7 +59,7 @@ def test_passages_are_numbered_as_they_come_with_where_they_are_from() -> None:
 @pytest.mark.parametrize("question", ["忘记密码怎么办？", "VPN 怎么连接？", "LF-DK-230 多少钱"])
 def test_a_chinese_question_gets_the_chinese_instructions(question: str) -> None:
     system, user = build(question, [passage(1, "Locked for 30 minutes.")])
-    assert language_of(system) == "zh"
+    assert language_of(system).code == "zh"
     assert "[1]" in system
     assert f"问题：{question}" in user
     assert "Question" not in user
@@ -69,7 +70,7 @@ def test_a_chinese_question_gets_the_chinese_instructions(question: str) -> None
 )
 def test_any_other_question_gets_the_english_instructions(question: str) -> None:
     system, user = build(question, [passage(1, "锁定三十分钟。")])
-    assert language_of(system) == "en"
+    assert language_of(system).code == "en"
     assert "[1]" in system
     assert f"Question: {question}" in user
 
