@@ -40,9 +40,12 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
                 "n": passage.n,
                 "document": passage.document,
                 "page": passage.page,
+                "last_page": passage.last_page,
                 "start": passage.start,
                 "end": passage.end,
                 "heading_path": list(passage.heading_path),
+                "table_header": passage.table_header,
+                "also_in": [asdict(place) for place in passage.also_in],
                 "text": passage.text,
                 "scores": {name: round(value, 6) for name, value in passage.scores.items()},
             }
@@ -132,11 +135,13 @@ def _print_sources(passages: Sequence[Passage]) -> None:
     if passages:
         print("Sources")
     for passage in passages:
-        page = f", page {passage.page}" if passage.page else ""
+        page = f", {passage.pages}" if passage.pages else ""
         scores = "  ".join(f"{name} {value:.3f}" for name, value in passage.scores.items())
         print(f"[{passage.n}] {printable(passage.document, keep_line_breaks=False)}{page}    {scores}")
-        text = printable(" ".join(passage.text.split()), keep_line_breaks=False)
+        text = printable(" ".join(f"{passage.table_header} {passage.text}".split()), keep_line_breaks=False)
         print(f"    {text[:_PREVIEW]}{'…' if len(text) > _PREVIEW else ''}")
+        if passage.also_in:
+            print(f"    also in {printable(passage.also_in_words, keep_line_breaks=False)}")
 
 
 def print_models(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -188,6 +193,7 @@ def knowledge_base_details(knowledge_base: KnowledgeBase) -> dict[str, Any]:
         "sources": [asdict(source) for source in manifest.sources],
         "parsing": manifest.parsing,
         "counts": manifest.counts,
+        "languages": manifest.languages,
         "models": [asdict(model) | {"fingerprint": model.digest} for model in manifest.models],
         "documents": [
             {"path": path, "title": title, "language": language, "chunks": chunks}
@@ -206,6 +212,8 @@ def print_knowledge_base(details: Mapping[str, Any]) -> None:
             f"  model   {model['model']}  {model['fingerprint']}  {model['dimension']} numbers, {model['max_tokens']} tokens"
         )
     print(f"  cut     {details['parsing']['chunk_tokens']} units, {details['parsing']['overlap']} shared")
+    languages = ", ".join(f"{count} {language}" for language, count in details["languages"].items())
+    print(f"  in      {languages}")
     for document in details["documents"]:
         path = printable(document["path"], keep_line_breaks=False)
         print(f"  {document['chunks']:>5} chunks  {document['language']:>3}  {path}")

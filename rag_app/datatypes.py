@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+
+# Of the other places where a passage stands, so many are named.
+_NAMED_PLACES = 3
 
 
 class FileStatus(StrEnum):
@@ -30,14 +34,49 @@ class FileStatus(StrEnum):
         return self in (FileStatus.INDEXED, FileStatus.UNCHANGED)
 
 
-@dataclass(frozen=True)
-class Heading:
-    """A heading of a document: where its line starts and ends, its level (1 is the highest) and its words."""
+class BlockKind(StrEnum):
+    """What a part of a document is, as far as chunking minds."""
+
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    LIST_ITEM = "list item"
+    TABLE = "table"
+    CODE = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a document's structure: the characters `[start, end)` of its text.
+
+    `level` is that of a heading (1 is the highest), else 0. `label` holds the words of a heading without its marks, and the
+    header row of a table, which is embedded with every group of its rows; else it is empty.
+    """
+
+    kind: BlockKind
+    start: int
+    end: int
+    level: int = 0
+    label: str = ""
+
+    def as_row(self) -> tuple[str, int, int, int, str]:
+        """Return its fields in order; there may be one for each line of a document, and dataclasses.astuple is slow."""
+        return self.kind.value, self.start, self.end, self.level, self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where the characters `[start, end)` of a document's text stand on a page.
+
+    `page` counts from 1; `left`, `bottom`, `right`, `top` are in points (1/72 inch) from the lower left corner of the page.
+    """
 
     start: int
     end: int
-    level: int
-    text: str
+    page: int
+    left: float
+    bottom: float
+    right: float
+    top: float
 
 
 @dataclass(frozen=True)
@@ -45,8 +84,11 @@ class Document:
     """One source record: a file, or one record of a data set.
 
     `path` is what the user sees and cites: the name of the source, then the path inside it, `/` between the parts.
-    `sha256` is that of the file's bytes (of the record's text, for a record). `page_starts[i]` is the offset at which
-    page i + 1 begins; empty for what has no pages.
+    `sha256` is that of the file's bytes (of the record's text, for a record). `language` is an ISO 639-1 code or `und`,
+    `script` an ISO 15924 code or empty. `encoding` is how bytes became text, empty where the format says it itself.
+    `title` is the document's own, else empty; then `name`, made from the file's name, stands for it (empty for a record).
+    `page_starts[i]` is the offset at which page i + 1 begins; empty for what has no pages. `blocks` are in order and do not
+    overlap. `boxes` are packed (`rag_app.store.boxes`); empty for what has no page pictures.
     """
 
     path: str
@@ -56,21 +98,37 @@ class Document:
     title: str
     text: str
     page_starts: tuple[int, ...] = ()
-    headings: tuple[Heading, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    name: str = ""
+    script: str = ""
+    encoding: str = ""
+    boxes: bytes = b""
 
     def page_at(self, offset: int) -> int | None:
         """Return the number (from 1) of the page that holds the character at `offset`; None without pages."""
         if not self.page_starts:
             return None
-        return max(sum(1 for start in self.page_starts if start <= offset), 1)
+        return max(bisect_right(self.page_starts, offset), 1)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a passage stands: a document, the page on which it begins and ends (None without pages), and its span."""
+
+    document: str
+    page: int | None
+    last_page: int | None
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
 class Chunk:
     """A passage of a document, as it is embedded and found: `document.text[start:end] == text`, always.
 
-    `heading_path` holds the title and the headings above the passage; it is embedded with the text (see `embedded_text`)
-    and shown apart from it.
+    `heading_path` holds the document's own title and the headings above the passage, `name` the document's name where it has
+    no title, `table_header` the header row of the table that the passage continues. They are embedded with the text (see
+    `embedded_text`) and shown apart from it. `page` and `last_page` are where it begins and ends.
     """
 
     document_path: str
@@ -79,7 +137,10 @@ class Chunk:
     end: int
     text: str
     page: int | None = None
+    last_page: int | None = None
     heading_path: tuple[str, ...] = ()
+    table_header: str = ""
+    name: str = ""
 
     @property
     def id(self) -> str:
@@ -87,10 +148,20 @@ class Chunk:
         return f"{self.document_path}#{self.start}-{self.end}"
 
     @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.document_path, self.page, self.last_page, self.start, self.end)
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What makes two passages duplicates of one another: equal but for where they stand and what their file is called."""
+        return self.heading_path, self.table_header, self.text
+
+    @property
     def embedded_text(self) -> str:
-        """What embedding models and the keyword index read: the heading path, then the text."""
-        header = " > ".join(self.heading_path)
-        return f"{header}\n{self.text}" if header else self.text
+        """What embedding models and the keyword index read: name or heading path, table header, then the text."""
+        header = " > ".join(part for part in (self.name, *self.heading_path) if part)
+        return "\n".join(part for part in (header, self.table_header, self.text) if part)
 
 
 @dataclass(frozen=True)
@@ -125,6 +196,7 @@ class Passage:
 
     Names of scores: `cosine` (of question and passage under the embedder, -1 to 1), `bm25` (0 and up), `fused` (sum of
     weighted standard scores, unbounded; it alone decides the order of a hybrid search).
+    `page` and `last_page` are where it begins and ends, `also_in` the other places where the very same passage stands.
     """
 
     n: int
@@ -135,6 +207,25 @@ class Passage:
     text: str
     heading_path: tuple[str, ...]
     scores: Mapping[str, float]
+    table_header: str = ""
+    last_page: int | None = None
+    also_in: tuple[Place, ...] = ()
+
+    @property
+    def pages(self) -> str:
+        """Where it stands in a document with pages, `page 3` or `pages 3-4`; else an empty string."""
+        if self.page is None:
+            return ""
+        if self.last_page in (None, self.page):
+            return f"page {self.page}"
+        return f"pages {self.page}-{self.last_page}"
+
+    @property
+    def also_in_words(self) -> str:
+        """The other documents where the passage stands, the first three by name; empty where there are none."""
+        others = list(dict.fromkeys(place.document for place in self.also_in))
+        rest = f" and {len(others) - _NAMED_PLACES} more" if len(others) > _NAMED_PLACES else ""
+        return f"{', '.join(others[:_NAMED_PLACES])}{rest}"
 
 
 @dataclass(frozen=True)
@@ -186,17 +277,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class DocumentReport:
-    """What became of one input file or record, and why. `path` is that of `Document`.
+    """What became of one input file or record, why, and what can be done about it. `path` is that of `Document`.
 
-    `intended` is true where it was left out by design: hidden, gone from the disk, or the questions of a data set.
+    `reason` also says what could not be read of a document that was indexed. `intended` is true where it was left out by
+    design: hidden, gone from the disk, or the questions of a data set.
     """
 
     path: str
     status: FileStatus
     reason: str = ""
+    remedy: str = ""
     chunks: int = 0
     pages: int | None = None
     language: str | None = None
+    script: str | None = None
+    encoding: str | None = None
     intended: bool = False
 
 
@@ -221,7 +316,7 @@ class ModelReport:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """The outcome of a build."""
+    """The outcome of a build. `chunks` counts passages: one that stands in several places is one."""
 
     kb: str
     generation: str
@@ -232,10 +327,7 @@ class IngestReport:
 
     def as_json(self) -> dict[str, Any]:
         """Return what `ingest --json` prints and report.json holds."""
-        values = asdict(self)
-        for document in values["documents"]:
-            del document["intended"]  # of use to --strict alone; the reason says it
-        return values
+        return asdict(self)
 
     @property
     def not_indexed(self) -> tuple[DocumentReport, ...]:

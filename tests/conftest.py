@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from ingest.chunking import chunk_document
-from ingest.loaders.extract import markdown_headings
+from ingest.loaders.extract import first_title
+from ingest.loaders.markdown import markdown_blocks
 from rag_app.datatypes import Document, Fingerprint
 from rag_app.store import layout
-from rag_app.store.chunks import write_chunks
+from rag_app.store.chunks import distinct_chunks, write_chunks
 from rag_app.store.keywords import write_keywords
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import Manifest, Source
@@ -90,10 +91,11 @@ TEXTS = {
 
 def document_of(path: str, text: str) -> Document:
     """Return a Markdown document as a loader would give it."""
-    headings = markdown_headings(text)
+    blocks = markdown_blocks(text)
     language = "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in text) else "en"
-    title = headings[0].text if headings else ""
-    return Document(path, f"{hash(text):064x}"[-64:], "text/markdown", language, title, text, (), headings)
+    return Document(
+        path, f"{hash(text):064x}"[-64:], "text/markdown", language, first_title(blocks), text, blocks=blocks
+    )
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def make_base(tmp_path: Path) -> MakeBase:
         base = indexes / name
         documents = [document_of(path, text) for path, text in (texts or TEXTS).items()]
         cut = [(document, chunk_document(document, chunk_tokens=200, overlap=30)) for document in documents]
-        chunks = [chunk for _, group in cut for chunk in group]
+        chunks = distinct_chunks(chunk for _, group in cut for chunk in group)
         with layout.writer_lock(base):
             folder = layout.new_build_folder(base)
             write_chunks(folder / layout.CHUNKS, cut)
@@ -127,6 +129,7 @@ def make_base(tmp_path: Path) -> MakeBase:
                 sources=(Source("docs", str(tmp_path / "docs")),),
                 parsing={"chunk_tokens": 200, "overlap": 30},
                 counts={"documents": len(documents), "chunks": len(chunks)},
+                languages={},
                 models=tuple(fingerprints),
                 files=layout.file_sums(folder),
             )

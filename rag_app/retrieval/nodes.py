@@ -8,23 +8,29 @@ This module knows nothing of how passages are found.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from llama_index.core.schema import NodeWithScore, TextNode
 
-from rag_app.datatypes import Chunk, Passage
+from rag_app.datatypes import Chunk, Passage, Place
 
 SCORES = "scores"
-_METADATA = ("document", "page", "start", "end", "heading_path", SCORES)
+_METADATA = ("document", "page", "last_page", "start", "end", "heading_path", "table_header", "also_in", SCORES)
 
 
-def node_of(chunk: Chunk, scores: Mapping[str, float], ranking_score: float) -> NodeWithScore:
-    """Return a chunk as a scored node."""
+def node_of(
+    chunk: Chunk, scores: Mapping[str, float], ranking_score: float, also_in: Sequence[Place] = ()
+) -> NodeWithScore:
+    """Return a chunk as a scored node; `also_in` are the other places where it stands."""
     metadata = {
         "document": chunk.document_path,
         "page": chunk.page,
+        "last_page": chunk.last_page,
         "start": chunk.start,
         "end": chunk.end,
         "heading_path": list(chunk.heading_path),
+        "table_header": chunk.table_header,
+        "also_in": [asdict(place) for place in also_in],
         SCORES: dict(scores),
     }
     node = TextNode(
@@ -57,5 +63,8 @@ def _passage(number: int, scored: NodeWithScore) -> Passage:
         end=metadata.get("end", start + len(text)),
         text=text,
         heading_path=tuple(metadata.get("heading_path", ())),
+        table_header=metadata.get("table_header", ""),
+        last_page=metadata.get("last_page"),
+        also_in=tuple(Place(**place) for place in metadata.get("also_in", ())),
         scores=metadata.get(SCORES) or ({"score": scored.score} if scored.score is not None else {}),
     )

@@ -60,9 +60,15 @@ class KnowledgeBaseRetriever(BaseRetriever):
         if self._settings.retriever == "keyword":
             numbers = numbers[ranking[numbers] > 0]  # a passage that shares no word was not found by keyword search
         chunks = self._knowledge_base.chunks.chunks(numbers.tolist())
+        places = self._knowledge_base.chunks.places(numbers.tolist())
         return [
-            node_of(chunk, {name: float(values[number]) for name, values in scores.items()}, float(ranking[number]))
-            for number, chunk in zip(numbers, chunks, strict=True)
+            node_of(
+                chunk,
+                {name: float(values[number]) for name, values in scores.items()},
+                float(ranking[number]),
+                also_in=places[number][1:],
+            )
+            for number, chunk in zip(numbers.tolist(), chunks, strict=True)
         ]
 
     def _scores(self, question: str) -> dict[str, NDArray[np.float32]]:

@@ -1,6 +1,8 @@
 """Documents and chunks of a generation, in one SQLite file: written once, then only read.
 
-A chunk's `number` (from 0, in document order) is its row in the keyword index and what `rows.npy` of a vector index points to.
+A passage's `number` (from 0, in the order of first places) is its row in the keyword index and what `rows.npy` of a vector
+index points to. A passage that documents hold more than once is one row of `chunks` and several of `places`: it is embedded
+once, found once, and all its places are known.
 This module knows nothing of vectors, keywords or where documents come from.
 """
 
@@ -10,12 +12,12 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from rag_app.datatypes import Chunk, Document, Heading
+from rag_app.datatypes import Block, BlockKind, Box, Chunk, Document, Place
 from rag_app.errors import KnowledgeBaseDamaged
+from rag_app.store.boxes import unpack_boxes
 from rag_app.store.layout import rebuild_command
 
 Row = tuple[Any, ...]  # SQLite's own: the columns a query names
@@ -27,77 +29,129 @@ CREATE TABLE documents (
     sha256 TEXT NOT NULL,
     media_type TEXT NOT NULL,
     language TEXT NOT NULL,
+    script TEXT NOT NULL,
+    encoding TEXT NOT NULL,
     title TEXT NOT NULL,
+    name TEXT NOT NULL,
     text TEXT NOT NULL,
     page_starts TEXT NOT NULL,
-    headings TEXT NOT NULL
+    blocks TEXT NOT NULL,
+    boxes BLOB NOT NULL
 ) STRICT;
 CREATE TABLE chunks (
     number INTEGER PRIMARY KEY,
+    document INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    heading_path TEXT NOT NULL,
+    table_header TEXT NOT NULL,
+    FOREIGN KEY (document, ordinal) REFERENCES places (document, ordinal)
+) STRICT;
+CREATE TABLE places (
     document INTEGER NOT NULL REFERENCES documents (number),
     ordinal INTEGER NOT NULL,
+    chunk INTEGER NOT NULL REFERENCES chunks (number),
     start INTEGER NOT NULL,
     end INTEGER NOT NULL,
-    text TEXT NOT NULL,
     page INTEGER,
-    heading_path TEXT NOT NULL
-) STRICT;
-CREATE INDEX chunks_of_document ON chunks (document, ordinal);
+    last_page INTEGER,
+    name TEXT NOT NULL,
+    PRIMARY KEY (document, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX places_of_chunk ON places (chunk, document, ordinal);
 """
+_DOCUMENT_COLUMNS = (
+    "path, sha256, media_type, language, script, encoding, title, name, text, page_starts, blocks, boxes"
+)
 _CHUNK_COLUMNS = (
-    "SELECT chunks.number, documents.path, ordinal, start, end, chunks.text, page, heading_path "
-    "FROM chunks JOIN documents ON documents.number = chunks.document"
+    "SELECT chunks.number, documents.path, places.ordinal, places.start, places.end, chunks.text, places.page, "
+    "places.last_page, chunks.heading_path, chunks.table_header, places.name FROM"
+)
+_PLACES = "SELECT chunk, path, page, last_page, start, end FROM places JOIN documents ON documents.number = document"
+_AT_FIRST_PLACE = (
+    f"{_CHUNK_COLUMNS} chunks JOIN places ON (places.document, places.ordinal) = (chunks.document, chunks.ordinal) "
+    "JOIN documents ON documents.number = chunks.document"
 )
 
 
-def write_chunks(path: Path, documents: Iterable[tuple[Document, Sequence[Chunk]]]) -> int:
-    """Write the documents with their chunks and return the number of chunks.
+def distinct_chunks(chunks: Iterable[Chunk]) -> list[Chunk]:
+    """Return the passages that chunks come to, in the order that numbers them, each as it stands at its first place."""
+    first: dict[tuple[object, ...], Chunk] = {}
+    for chunk in chunks:
+        first.setdefault(chunk.content, chunk)
+    return list(first.values())
+
+
+def write_chunks(path: Path, documents: Sequence[tuple[Document, Sequence[Chunk]]]) -> int:
+    """Write the documents with their chunks and return the number of passages.
 
     Args:
         path: the file to create.
         documents: in the order that numbers them, each with its chunks in order.
     """
+    passages = distinct_chunks(chunk for _, chunks in documents for chunk in chunks)
+    passage_numbers = {passage.content: number for number, passage in enumerate(passages)}
+    document_numbers = {document.path: number for number, (document, _) in enumerate(documents)}
     connection = sqlite3.connect(path)
-    count = 0
     try:
         connection.execute("PRAGMA journal_mode = OFF")  # the file is published whole or not at all
         connection.executescript(_SCHEMA)
         with connection:
-            for number, (document, chunks) in enumerate(documents):
-                connection.execute(
-                    "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            connection.executemany(
+                f"INSERT INTO documents (number, {_DOCUMENT_COLUMNS}) VALUES (?{', ?' * 12})",  # noqa: S608 - constants
+                ((number, *_document_row(document)) for number, (document, _) in enumerate(documents)),
+            )
+            connection.executemany(
+                "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?)",
+                (
                     (
                         number,
-                        document.path,
-                        document.sha256,
-                        document.media_type,
-                        document.language,
-                        document.title,
-                        document.text,
-                        json.dumps(document.page_starts),
-                        json.dumps([astuple(heading) for heading in document.headings], ensure_ascii=False),
-                    ),
-                )
-                connection.executemany(
-                    "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    [
-                        (
-                            count + i,
-                            number,
-                            chunk.ordinal,
-                            chunk.start,
-                            chunk.end,
-                            chunk.text,
-                            chunk.page,
-                            json.dumps(chunk.heading_path, ensure_ascii=False),
-                        )
-                        for i, chunk in enumerate(chunks)
-                    ],
-                )
-                count += len(chunks)
+                        document_numbers[passage.document_path],
+                        passage.ordinal,
+                        passage.text,
+                        json.dumps(passage.heading_path, ensure_ascii=False),
+                        passage.table_header,
+                    )
+                    for number, passage in enumerate(passages)
+                ),
+            )
+            connection.executemany(
+                "INSERT INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (
+                        document_numbers[document.path],
+                        chunk.ordinal,
+                        passage_numbers[chunk.content],
+                        chunk.start,
+                        chunk.end,
+                        chunk.page,
+                        chunk.last_page,
+                        chunk.name,
+                    )
+                    for document, chunks in documents
+                    for chunk in chunks
+                ),
+            )
     finally:
         connection.close()
-    return count
+    return len(passages)
+
+
+def _document_row(document: Document) -> Row:
+    return (
+        document.path,
+        document.sha256,
+        document.media_type,
+        document.language,
+        document.script,
+        document.encoding,
+        document.title,
+        document.name,
+        document.text,
+        json.dumps(document.page_starts),
+        json.dumps([block.as_row() for block in document.blocks], ensure_ascii=False),
+        document.boxes,
+    )
 
 
 class ChunkStore:
@@ -125,17 +179,16 @@ class ChunkStore:
         self._connection.close()
 
     def count(self) -> int:
-        """Return the number of chunks."""
+        """Return the number of passages."""
         return int(self._rows("SELECT count(*) FROM chunks")[0][0])
 
     def chunks(self, numbers: Sequence[int]) -> list[Chunk]:
-        """Return the chunks with these numbers, in the order given.
+        """Return the passages with these numbers, in the order given, each as it stands at its first place.
 
         Raises:
             KnowledgeBaseDamaged: a number that is not there.
         """
-        marks = ", ".join("?" * len(numbers))
-        rows = self._rows(f"{_CHUNK_COLUMNS} WHERE chunks.number IN ({marks})", numbers)
+        rows = self._rows(f"{_AT_FIRST_PLACE} WHERE chunks.number IN ({_marks(numbers)})", numbers)
         found = {row[0]: _chunk(row) for row in rows}
         missing = [number for number in numbers if number not in found]
         if missing:
@@ -145,9 +198,17 @@ class ChunkStore:
             )
         return [found[number] for number in numbers]
 
+    def places(self, numbers: Sequence[int]) -> dict[int, tuple[Place, ...]]:
+        """Return every place where each of these passages stands, the first first."""
+        places: dict[int, list[Place]] = {}
+        rows = self._rows(f"{_PLACES} WHERE chunk IN ({_marks(numbers)}) ORDER BY document, ordinal", numbers)
+        for number, *values in rows:
+            places.setdefault(number, []).append(Place(*values))
+        return {number: tuple(group) for number, group in places.items()}
+
     def all_chunks(self) -> Iterator[Chunk]:
-        """Yield every chunk in the order of its number."""
-        for row in self._rows(f"{_CHUNK_COLUMNS} ORDER BY chunks.number"):
+        """Yield every passage in the order of its number, as it stands at its first place."""
+        for row in self._rows(f"{_AT_FIRST_PLACE} ORDER BY chunks.number"):
             yield _chunk(row)
 
     def document_sums(self) -> dict[str, str]:
@@ -155,21 +216,18 @@ class ChunkStore:
         return dict(self._rows("SELECT path, sha256 FROM documents"))
 
     def documents(self) -> list[tuple[str, str, str, int]]:
-        """Return path, title, language and number of chunks of every document, in order."""
+        """Return path, title (or the name that stands for it), language and number of passages of every document, in order."""
         return self._rows(
-            "SELECT path, title, language, (SELECT count(*) FROM chunks WHERE document = documents.number) "
-            "FROM documents ORDER BY number"
+            "SELECT path, coalesce(nullif(title, ''), name), language, "
+            "(SELECT count(*) FROM places WHERE document = documents.number) FROM documents ORDER BY number"
         )
 
     def document(self, path: str) -> Document | None:
         """Return a document by its path, with its whole text, or None."""
-        rows = self._rows(
-            "SELECT path, sha256, media_type, language, title, text, page_starts, headings FROM documents WHERE path = ?",
-            [path],
-        )
+        rows = self._rows(f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE path = ?", [path])  # noqa: S608 - constants
         if not rows:
             return None
-        path, sha256, media_type, language, title, text, page_starts, headings = rows[0]
+        path, sha256, media_type, language, script, encoding, title, name, text, page_starts, blocks, boxes = rows[0]
         return Document(
             path=path,
             sha256=sha256,
@@ -178,12 +236,25 @@ class ChunkStore:
             title=title,
             text=text,
             page_starts=tuple(json.loads(page_starts)),
-            headings=tuple(Heading(*values) for values in json.loads(headings)),
+            blocks=tuple(Block(BlockKind(kind), *values) for kind, *values in json.loads(blocks)),
+            name=name,
+            script=script,
+            encoding=encoding,
+            boxes=boxes,
         )
+
+    def boxes(self, path: str, start: int, end: int) -> list[Box]:
+        """Return where the characters `[start, end)` of a document stand on its pages; none where it has no page pictures."""
+        rows = self._rows("SELECT boxes FROM documents WHERE path = ?", [path])
+        return list(unpack_boxes(rows[0][0], start, end)) if rows else []
 
     def chunks_of(self, path: str) -> list[Chunk]:
         """Return the chunks of a document, in order."""
-        rows = self._rows(f"{_CHUNK_COLUMNS} WHERE documents.path = ? ORDER BY ordinal", [path])
+        rows = self._rows(
+            f"{_CHUNK_COLUMNS} places JOIN chunks ON chunks.number = places.chunk "
+            "JOIN documents ON documents.number = places.document WHERE documents.path = ? ORDER BY places.ordinal",
+            [path],
+        )
         return [_chunk(row) for row in rows]
 
     def _rows(self, query: str, values: Sequence[str | int] = ()) -> list[Row]:
@@ -196,6 +267,11 @@ class ChunkStore:
             ) from error
 
 
+def _marks(numbers: Sequence[int]) -> str:
+    return ", ".join("?" * len(numbers))
+
+
 def _chunk(row: Row) -> Chunk:
-    _, path, ordinal, start, end, text, page, heading_path = row
-    return Chunk(path, ordinal, start, end, text, page, tuple(json.loads(heading_path)))
+    _, path, ordinal, start, end, text, page, last_page, heading_path, table_header, name = row
+    headings = tuple(json.loads(heading_path))
+    return Chunk(path, ordinal, start, end, text, page, last_page, headings, table_header, name)

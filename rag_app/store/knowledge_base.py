@@ -8,6 +8,7 @@ never be of two generations. This module knows nothing of models or of how a gen
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from pathlib import Path
 
@@ -76,6 +77,22 @@ class KnowledgeBase:
     def keywords(self) -> KeywordIndex:
         """The keyword index, opened when first used."""
         return KeywordIndex(self.folder / layout.KEYWORDS)
+
+    @cached_property
+    def remarks(self) -> dict[str, tuple[str, str]]:
+        """What the build said of each document that it indexed, by path: what was not read of it, and what to do.
+
+        Raises:
+            KnowledgeBaseDamaged: the report cannot be read.
+        """
+        path = self.folder / layout.REPORT
+        try:
+            documents = json.loads(path.read_text(encoding="utf-8"))["documents"]
+            return {document["path"]: (document["reason"], document["remedy"]) for document in documents}
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise KnowledgeBaseDamaged(
+                f"{path} cannot be read: {error}.", layout.rebuild_command(self.folder.parent)
+            ) from error
 
     def vectors(self, fingerprint: Fingerprint) -> VectorIndex:
         """Return the vectors that an embedder with this fingerprint made.

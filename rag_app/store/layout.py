@@ -5,7 +5,7 @@
       .writer.lock               flock of the one build at a time; the kernel frees it, also on kill -9
       gen-00000007/              immutable once renamed into place
         manifest.json            written last
-        chunks.sqlite            documents and chunks
+        chunks.sqlite            documents, chunks and all their places, boxes of PDF text
         keywords/                BM25
         vectors/<model>-<fingerprint>/   vectors.faiss, rows.npy, fingerprint.json
         report.json              every input file and what became of it
@@ -41,7 +41,7 @@ from rag_app.errors import (
     KnowledgeBaseNotFound,
 )
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 CHUNKS = "chunks.sqlite"
@@ -73,7 +73,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a generation is. `parsing` holds whatever decides how files become chunks; equal means nothing to redo."""
+    """What a generation is. `parsing` holds whatever decides how files become chunks; equal means nothing to redo.
+
+    `languages` counts documents by language and script: `{"zh-Hans": 12, "en-Latn": 10}`.
+    """
 
     format_version: int
     generation: str
@@ -82,6 +85,7 @@ class Manifest:
     sources: tuple[Source, ...]
     parsing: dict[str, Any]
     counts: dict[str, int]
+    languages: dict[str, int]
     models: tuple[Fingerprint, ...]
     files: dict[str, FileSum]
 

@@ -85,8 +85,13 @@ def sources_html(passages: Sequence[Passage], citations: Iterable[Citation] = ()
 
 
 def _source_html(passage: Passage, spans: Sequence[tuple[int, int]]) -> str:
-    page = f", page {passage.page}" if passage.page else ""
-    heading = f'<p class="rag-note">{_safe(" > ".join(passage.heading_path))}</p>' if passage.heading_path else ""
+    page = f", {passage.pages}" if passage.pages else ""
+    notes = (
+        " > ".join(passage.heading_path),
+        passage.also_in_words and f"Also in {passage.also_in_words}",
+        passage.table_header,
+    )
+    above = "".join(f'<p class="rag-note">{_safe(note)}</p>' for note in notes if note)
     scores = " · ".join(f"{escape(name)} {value:.3f}" for name, value in passage.scores.items())
     main_name = "cosine" if "cosine" in passage.scores else next(iter(passage.scores), "")
     main_score = f"{escape(main_name)} {passage.scores[main_name]:.3f}" if main_name else ""
@@ -94,7 +99,7 @@ def _source_html(passage: Passage, spans: Sequence[tuple[int, int]]) -> str:
     return (
         f'<details class="rag-source"><summary><span>[{passage.n}]</span>'
         f'<span class="rag-name">{_safe(passage.document)}{page}</span><span class="rag-score">{main_score}</span>'
-        f'<span class="rag-lead">{_safe(lead)}</span></summary>{heading}'
+        f'<span class="rag-lead">{_safe(lead)}</span></summary>{above}'
         f'<div class="rag-text">{_marked(passage, spans)}</div><p class="rag-note">{scores}</p></details>'
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from llama_index.core.schema import Document, MetadataMode, NodeWithScore, TextNode
 
-from rag_app.datatypes import Chunk
+from rag_app.datatypes import Chunk, Place
 from rag_app.retrieval.nodes import node_of, passages_of
 
 CHUNK = Chunk(
@@ -15,8 +15,11 @@ CHUNK = Chunk(
     end=112,
     text="账号会被锁定三十分钟。\n",
     page=2,
+    last_page=3,
     heading_path=("忘记密码", "锁定"),
+    table_header="Model | Price",
 )
+ELSEWHERE = Place("docs/copy.pdf", 4, 4, 7, 19)
 SCORES = {"cosine": 0.5, "bm25": 3.25, "fused": 1.5}
 
 
@@ -34,16 +37,18 @@ def test_metadata_is_kept_out_of_what_is_embedded_and_prompted(mode: MetadataMod
 
 
 def test_a_passage_is_read_back_whole() -> None:
-    first, second = passages_of([node_of(CHUNK, SCORES, 1.5), node_of(CHUNK, {"bm25": 0.0}, 0.0)])
+    first, second = passages_of([node_of(CHUNK, SCORES, 1.5, [ELSEWHERE]), node_of(CHUNK, {"bm25": 0.0}, 0.0)])
     assert (first.n, second.n) == (1, 2)
     assert (first.document, first.page, first.start, first.end) == ("docs/密码.pdf", 2, 100, 112)
     assert (first.text, first.heading_path) == (CHUNK.text, ("忘记密码", "锁定"))
+    assert (first.last_page, first.pages, first.table_header) == (3, "pages 2-3", "Model | Price")
+    assert (first.also_in, second.also_in) == ((ELSEWHERE,), ())
     assert first.scores == SCORES
     assert second.scores == {"bm25": 0.0}
 
 
 def test_a_node_survives_llama_indexs_serialisation() -> None:
-    scored = node_of(CHUNK, SCORES, 1.5)
+    scored = node_of(CHUNK, SCORES, 1.5, [ELSEWHERE])
     restored = TextNode.from_json(scored.node.to_json())
     assert passages_of([NodeWithScore(node=restored, score=1.5)]) == passages_of([scored])
 

@@ -132,10 +132,25 @@ def test_the_same_question_gets_the_same_passages(small_base: SmallBase, retriev
 
 
 def test_equal_passages_come_in_the_order_of_the_documents(make_base: MakeBase) -> None:
-    base = make_base({f"docs/{name}.md": "The same words everywhere." for name in "abcd"})
+    # The same words in every document, but not the same text: else it were one passage.
+    base = make_base(
+        {f"docs/{name}.md": f"The same words everywhere{stops}" for name, stops in zip("abcd", ".?!;", strict=True)}
+    )
     for retriever in RETRIEVERS:
         found = documents(retriever_over(base, retriever=retriever, top_k=3).retrieve("same words"))
         assert found == ["docs/a.md", "docs/b.md", "docs/c.md"]
+
+
+@pytest.mark.parametrize("retriever", RETRIEVERS)
+def test_a_passage_that_stands_in_many_documents_is_found_once_with_all_its_places(
+    make_base: MakeBase, retriever: str
+) -> None:
+    copies = {f"docs/copy-{number:03}.md": "# VPN\n\nThe VPN needs Harbour Connect." for number in range(100)}
+    base = make_base(copies | {"docs/other.md": "# Printers\n\nThe printer is on the second floor."})
+    nodes = retriever_over(base, retriever=retriever, top_k=5).retrieve("Which VPN client?")
+    holding = [passage for passage in passages_of(nodes) if "Harbour Connect" in passage.text]
+    assert len(holding) == 1
+    assert [holding[0].document, *(place.document for place in holding[0].also_in)] == list(copies)
 
 
 def test_a_passage_is_the_text_at_its_place_and_nothing_else_is_prompted(small_base: SmallBase) -> None:

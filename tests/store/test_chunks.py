@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from rag_app.datatypes import Chunk, Document, Heading
+from rag_app.datatypes import Block, BlockKind, Box, Chunk, Document, Place
 from rag_app.errors import KnowledgeBaseDamaged
-from rag_app.store.chunks import ChunkStore, write_chunks
+from rag_app.store.boxes import pack_boxes
+from rag_app.store.chunks import ChunkStore, distinct_chunks, write_chunks
 
 HANDBOOK = Document(
     path="docs/手册.pdf",
@@ -21,14 +22,16 @@ HANDBOOK = Document(
     title="员工手册",
     text="# 密码\n\n五次。\n\nThe VPN \U0001f600.",
     page_starts=(0, 11),
-    headings=(Heading(0, 4, 1, "密码"),),
+    blocks=(Block(BlockKind.HEADING, 0, 4, 1, "密码"), Block(BlockKind.PARAGRAPH, 6, 9)),
+    script="Hans",
+    boxes=pack_boxes([Box(6, 9, 1, 70, 700, 100, 712), Box(11, 14, 2, 70, 700, 100, 712)]),
 )
-NOTE = Document("note.txt", "b" * 64, "text/plain", "en", "", "A note.")
+NOTE = Document("note.txt", "b" * 64, "text/plain", "en", "", "A note.", name="note", script="Latn", encoding="utf-8")
 HANDBOOK_CHUNKS = [
-    Chunk("docs/手册.pdf", 0, 0, 9, "# 密码\n\n五次。", 1, ()),
-    Chunk("docs/手册.pdf", 1, 11, 21, "The VPN \U0001f600.", 2, ("员工手册", "密码")),
+    Chunk("docs/手册.pdf", 0, 0, 9, "# 密码\n\n五次。", 1, 1, ()),
+    Chunk("docs/手册.pdf", 1, 11, 21, "The VPN \U0001f600.", 2, 3, ("员工手册", "密码"), "Model | Price"),
 ]
-NOTE_CHUNKS = [Chunk("note.txt", 0, 0, 7, "A note.")]
+NOTE_CHUNKS = [Chunk("note.txt", 0, 0, 7, "A note.", name="note")]
 
 
 @pytest.fixture
@@ -67,7 +70,54 @@ def test_the_chunks_of_a_document_come_in_order(store: ChunkStore) -> None:
 
 def test_documents_are_listed_with_their_sums_and_counts(store: ChunkStore) -> None:
     assert store.document_sums() == {"docs/手册.pdf": "a" * 64, "note.txt": "b" * 64}
-    assert store.documents() == [("docs/手册.pdf", "员工手册", "zh", 2), ("note.txt", "", "en", 1)]
+    assert store.documents() == [("docs/手册.pdf", "员工手册", "zh", 2), ("note.txt", "note", "en", 1)]
+
+
+# Passages that stand in several places
+
+
+def test_a_passage_that_two_documents_hold_is_one_with_two_places(tmp_path: Path) -> None:
+    copy = replace(NOTE, path="copy.txt", name="copy")
+    copied = [Chunk("copy.txt", 0, 0, 7, "A note.", name="copy")]
+    file = tmp_path / "x.sqlite"
+    assert write_chunks(file, [(HANDBOOK, HANDBOOK_CHUNKS), (NOTE, NOTE_CHUNKS), (copy, copied)]) == 3
+    store = ChunkStore(file)
+    assert list(store.all_chunks()) == [*HANDBOOK_CHUNKS, *NOTE_CHUNKS]
+    assert store.places([2, 0]) == {
+        0: (Place("docs/手册.pdf", 1, 1, 0, 9),),
+        2: (Place("note.txt", None, None, 0, 7), Place("copy.txt", None, None, 0, 7)),
+    }
+    assert store.chunks_of("copy.txt") == copied
+    assert store.documents()[2] == ("copy.txt", "copy", "en", 1)
+
+
+def test_a_passage_that_one_document_repeats_is_one_as_well(tmp_path: Path) -> None:
+    twice = [*NOTE_CHUNKS, Chunk("note.txt", 1, 20, 27, "A note.", name="note")]
+    write_chunks(tmp_path / "x.sqlite", [(NOTE, twice)])
+    store = ChunkStore(tmp_path / "x.sqlite")
+    assert store.count() == 1
+    assert store.chunks_of("note.txt") == twice
+
+
+@pytest.mark.parametrize(
+    ("change", "passages"),
+    [
+        pytest.param(
+            {"document_path": "other.txt", "name": "other", "start": 5, "end": 12}, 1, id="place and file name"
+        ),
+        pytest.param({"text": "A note!"}, 2, id="text"),
+        pytest.param({"heading_path": ("Prices",)}, 2, id="headings"),
+        pytest.param({"table_header": "Model | Price"}, 2, id="header of the table"),
+    ],
+)
+def test_what_makes_two_chunks_the_same_passage(change: dict[str, object], passages: int) -> None:
+    assert len(distinct_chunks([NOTE_CHUNKS[0], replace(NOTE_CHUNKS[0], **change)])) == passages
+
+
+def test_the_boxes_of_a_span_are_found_by_document(store: ChunkStore) -> None:
+    assert store.boxes("docs/手册.pdf", 7, 12) == [Box(7, 9, 1, 80, 700, 100, 712), Box(11, 12, 2, 70, 700, 80, 712)]
+    assert store.boxes("note.txt", 0, 7) == []
+    assert store.boxes("gone", 0, 7) == []
 
 
 @pytest.mark.parametrize("path", ["'; DROP TABLE chunks; --", "a%_b\n\t.md", "<b>.md"])
@@ -79,7 +129,7 @@ def test_a_path_is_data_and_nothing_else(path: str, tmp_path: Path) -> None:
 
 def test_a_document_without_chunks_is_kept(tmp_path: Path) -> None:
     assert write_chunks(tmp_path / "x.sqlite", [(NOTE, [])]) == 0
-    assert ChunkStore(tmp_path / "x.sqlite").documents() == [("note.txt", "", "en", 0)]
+    assert ChunkStore(tmp_path / "x.sqlite").documents() == [("note.txt", "note", "en", 0)]
 
 
 def test_two_documents_of_one_path_are_refused(tmp_path: Path) -> None:

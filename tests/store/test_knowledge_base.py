@@ -122,7 +122,7 @@ def rewrite_manifest(base: SmallBase, **changes: Any) -> None:
 
 def test_a_newer_format_is_refused_with_both_versions(small_base: SmallBase) -> None:
     rewrite_manifest(small_base, format_version=layout.FORMAT_VERSION + 1, sources="a shape of the future")
-    with pytest.raises(FormatVersionError, match="is in format version 2; this program reads version 1") as caught:
+    with pytest.raises(FormatVersionError, match="is in format version 3; this program reads version 2") as caught:
         small_base.open()
     assert "Use the version of rag-app that made it" in caught.value.remedy
     assert "python -m ingest SOURCE --kb small --rebuild" in caught.value.remedy

@@ -32,6 +32,7 @@ def manifest_of(base: Path, folder: Path) -> Manifest:
         sources=(Source("手册", "/docs/手册"),),
         parsing={"chunk_tokens": 200},
         counts={"documents": 1, "chunks": 2},
+        languages={"zh-Hans": 1},
         models=(fake_fingerprint(),),
         files=layout.file_sums(folder),
     )
@@ -248,7 +249,7 @@ def test_a_damaged_current_does_not_stop_the_next_build(base: Path, publish: Pub
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format_version": 1}', '{"format_version": 1, "sources": 5}'], ids=repr
+    "text", ["", "[]", "{}", '{"format_version": 2}', '{"format_version": 2, "sources": 5}'], ids=repr
 )
 def test_what_is_no_manifest_is_named(text: str) -> None:
     with pytest.raises(KnowledgeBaseDamaged, match=r"manifest\.json is not a manifest.*--kb kb --rebuild"):
