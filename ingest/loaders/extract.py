@@ -1,104 +1,171 @@
-"""What every loader returns, and how bytes become text.
+"""What every loader returns, and the builder that loaders put a document together with.
 
 This module knows nothing of any one format.
 """
 
 from __future__ import annotations
 
-import codecs
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from rag_app.datatypes import Heading
-from rag_app.errors import DocumentError
+from rag_app.datatypes import Block, BlockKind, Box
 from rag_app.text import normalise
 
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_HAN = re.compile("[\u4e00-\u9fff]")
-# The commonest characters of Chinese, with traditional forms: about every third of a text. Read as GB18030, German in
-# Latin-1 and Korean in CP949 are Chinese characters as well, but rare ones.
-_COMMON_HAN = frozenset(
-    "的一是不了在人有我他这个上们来到时大地为子中你说生国年着就那和要出也得里后自以会可下而过天去能对小多于学之都好看起发当没成"
-    "只如事把还用第样作开面最但现前些所同日手又行动方经长分因给名法间知什两次使者被高已其进此与请新或及这個們來時為說國後會過對學"
-    "發當沒還樣開現動經長給間兩進與請"
-)
-_UNASSIGNED = re.compile("[\ufffd\ue000-\uf8ff]")
-_FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
-_ATX_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")  # `# C#` keeps its sign
-_ATTRIBUTES = re.compile(r"\s*\{[^{}]*\}$")
+_BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
+_MAX_LEVEL = 6
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What a loader may spend, and whether it reads pictures of text.
+
+    Args:
+        max_pages: more pages are refused.
+        max_expanded_bytes: what the files in an archive may come to, unpacked.
+        max_entries: files in an archive.
+        ocr_languages: tesseract's names joined by `+`, `eng+chi_sim`; empty: scanned pages are reported, not read.
+    """
+
+    max_pages: int = 2000
+    max_expanded_bytes: int = 200_000_000
+    max_entries: int = 2000
+    ocr_languages: str = ""
 
 
 @dataclass(frozen=True)
 class Extract:
     """The text of a document as a reader would see it, normalised, with what is known of its structure.
 
-    `record` is the id of a record in a file that holds many, else empty. `page_starts` and `headings` as in `Document`.
+    `record` is the id of a record in a file that holds many, else empty. `blocks`, `page_starts` and `encoding` as in
+    `Document`. `boxes` tell where words stand on the page. `notes` are sentences for the report: what could not be read,
+    what was left out; `remedy` says what to do about them. `scanned_pages` are the numbers (from 1) of pages that are
+    pictures of text and were not read.
     """
 
     text: str
     title: str = ""
     record: str = ""
     page_starts: tuple[int, ...] = ()
-    headings: tuple[Heading, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    notes: tuple[str, ...] = ()
+    remedy: str = ""
+    scanned_pages: tuple[int, ...] = ()
+    encoding: str = ""
 
 
-def decode(data: bytes) -> str:
-    """Return the text of a file: by its byte order mark, else strict UTF-8, else GB18030 where that is evidently Chinese.
+class TextBuilder:
+    """Puts a document together, block by block: the text, and where each block stands in it.
 
-    Nothing is dropped or replaced.
-
-    Raises:
-        DocumentError: binary data, or an encoding that cannot be told with certainty.
+    Blocks are separated by a blank line, list items by a line break. White space around a block is dropped, and a block
+    without anything else is left out. What a document says never becomes structure: a paragraph that begins with `#` stays
+    a paragraph.
     """
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            try:
-                return normalise(data.decode(encoding))
-            except UnicodeDecodeError as error:
-                raise DocumentError(f"Its byte order mark says {encoding}, but byte {error.start} is not.") from error
-    if b"\0" in data:
-        raise DocumentError("It holds binary data, expected text.")
-    try:
-        return normalise(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        position = error.start
-    try:
-        text = data.decode("gb18030")
-    except UnicodeDecodeError:
-        text = ""
-    foreign = sum(not character.isascii() for character in text)
-    han = _HAN.findall(text)
-    is_mostly_han = len(han) > 0.7 * foreign and not _UNASSIGNED.search(text)
-    if is_mostly_han and sum(character in _COMMON_HAN for character in han) >= 0.1 * len(han):
-        return normalise(text)
-    raise DocumentError(
-        f"Its encoding is unknown: byte {position} is not UTF-8, and it is not Chinese in GB18030.", "Save it as UTF-8."
-    )
+
+    def __init__(self) -> None:
+        """Nothing is there yet."""
+        self._parts: list[str] = []
+        self._length = 0
+        self._blocks: list[Block] = []
+        self._page_starts: list[int] = []
+        self._pending_pages = 0
+
+    @property
+    def first_title(self) -> str:
+        """The words of the first heading of level 1, or an empty string."""
+        return first_title(self._blocks)
+
+    def start_page(self) -> None:
+        """Begin a new page: what is added next stands on it."""
+        self._pending_pages += 1
+
+    def heading(self, level: int, text: str) -> None:
+        """Add a heading as a line with as many `#` as its level, six at most."""
+        words = " ".join(text.split())
+        level = min(max(level, 1), _MAX_LEVEL)
+        if words:
+            self._add(BlockKind.HEADING, f"{'#' * level} {words}", level=level, label=normalise(words))
+
+    def paragraph(self, text: str) -> None:
+        """Add a paragraph; line breaks in it are kept, blank lines part it into several."""
+        for start, end in paragraph_spans(text):
+            self._add(BlockKind.PARAGRAPH, text[start:end])
+
+    def list_item(self, text: str, *, depth: int = 0) -> None:
+        """Add an item of a list, indented by its depth (from 0)."""
+        item = _BLANK_LINES.sub("\n", text.strip())
+        if item:
+            self._add(BlockKind.LIST_ITEM, f"{'  ' * depth}- {item}")
+
+    def table(self, rows: Sequence[Sequence[str]], *, has_header: bool = True) -> None:
+        """Add a table, a row a line, cells separated by ` | `; the first row with words is the header."""
+        lines = [
+            " | ".join(" ".join(cell.split()) for cell in row) for row in rows if any(cell.strip() for cell in row)
+        ]
+        if lines:
+            self._add(BlockKind.TABLE, "\n".join(lines), label=normalise(lines[0]) if has_header and lines[1:] else "")
+
+    def code(self, text: str) -> None:
+        """Add lines that are kept as they are: program code, preformatted text."""
+        self._add(BlockKind.CODE, text.strip("\n"))
+
+    def build(self, extract: Extract | None = None) -> Extract:
+        """Return `extract` (title, notes and the like) with the text, blocks and pages put together so far."""
+        self._begin_pending_pages(self._length)
+        return replace(
+            extract or Extract(""),
+            text="".join(self._parts),
+            blocks=tuple(self._blocks),
+            page_starts=tuple(self._page_starts),
+        )
+
+    def _add(self, kind: BlockKind, text: str, *, level: int = 0, label: str = "") -> None:
+        text = normalise(text).rstrip()
+        if not text.strip():
+            return
+        is_list = kind is BlockKind.LIST_ITEM and self._blocks and self._blocks[-1].kind is BlockKind.LIST_ITEM
+        separator = ("\n" if is_list else "\n\n") if self._parts else ""
+        start = self._length + len(separator)
+        self._begin_pending_pages(start)
+        self._parts += [separator, text]
+        self._length = start + len(text)
+        self._blocks.append(Block(kind, start, self._length, level, label))
+
+    def _begin_pending_pages(self, start: int) -> None:
+        self._page_starts += [start] * self._pending_pages
+        self._pending_pages = 0
 
 
-def markdown_headings(text: str) -> tuple[Heading, ...]:
-    """Return the `#` headings of a Markdown text, those in code blocks left out."""
-    headings = []
-    fence = ""
-    offset = 0
-    for line in text.splitlines(keepends=True):
-        content = line.rstrip("\n")
-        mark = _FENCE.match(content)
-        if mark and (not fence or (mark[1].startswith(fence) and content.strip() == mark[1])):
-            fence = "" if fence else mark[1]
-        elif not fence and (match := _ATX_HEADING.match(content)):
-            words = _ATTRIBUTES.sub("", match[2])  # `## Install { #install }` carries an anchor for its own website
-            headings.append(Heading(offset, offset + len(content), len(match[1]), words))
-        offset += len(line)
-    return tuple(headings)
+def paragraph_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+    """Yield the spans between blank lines that hold more than white space, whole lines each."""
+    end = len(text) if end is None else end
+    position = start
+    for match in _BLANK_LINES.finditer(text, start, end):
+        if text[position : match.start()].strip():
+            yield position, match.start()
+        # The indentation of the next paragraph's first line belongs to it.
+        position = match.start() + match.group().rindex("\n") + 1
+    if text[position:end].strip():
+        yield position, end
 
 
-def first_title(headings: tuple[Heading, ...]) -> str:
+def paragraphs(text: str, kind: BlockKind = BlockKind.PARAGRAPH) -> tuple[Block, ...]:
+    """Return a block for everything between blank lines."""
+    return tuple(Block(kind, start, end) for start, end in paragraph_spans(text))
+
+
+def first_title(blocks: Sequence[Block]) -> str:
     """Return the words of the first heading of level 1, or an empty string."""
-    return next((heading.text for heading in headings if heading.level == 1 and heading.text), "")
+    return next((block.label for block in blocks if block.kind is BlockKind.HEADING and block.level == 1), "")
+
+
+def not_read(counts: Mapping[str, int]) -> tuple[list[str], str]:
+    """Return the notes about what is no text and was not read, counted by its noun, and what can be done about it."""
+    notes = [
+        f"{counts[noun]} {noun} was not read." if counts[noun] == 1 else f"{counts[noun]} {noun}s were not read."
+        for noun in sorted(counts)
+        if counts[noun]
+    ]
+    is_embedded = any(counts[noun] for noun in counts if noun.startswith("embedded"))
+    return notes, "Save what is embedded as files of their own." if is_embedded else ""

@@ -10,38 +10,41 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ingest.loaders.extract import Extract, decode
+from ingest.loaders.encoding import decode
+from ingest.loaders.extract import Extract, LoadOptions, paragraphs
 from rag_app.errors import DocumentError
 from rag_app.text import normalise
 
 
-def load_squad(data: bytes) -> Iterator[Extract]:
+def load_squad(data: bytes, options: LoadOptions) -> Iterator[Extract]:
     """Yield the paragraphs of a SQuAD 1.1 or 2.0 file; a record is named by article and paragraph: `Normans/3`.
 
     Raises:
         DocumentError: another kind of JSON.
     """
+    decoded = decode(data)
     try:
-        content: Any = json.loads(decode(data))
+        content: Any = json.loads(decoded.text)
         articles = [(article.get("title", ""), article["paragraphs"]) for article in content["data"]]
-        paragraphs = [
+        contexts = [
             (_checked(title).replace("_", " "), f"{title or i}/{j}", _checked(paragraph["context"]))
             for i, (title, group) in enumerate(articles)
             for j, paragraph in enumerate(group)
         ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DocumentError("It is not a SQuAD file: expected JSON with data[].paragraphs[].context.") from error
-    for title, record, context in paragraphs:
-        yield Extract(context, title=title, record=record)
+    for title, record, context in contexts:
+        yield Extract(context, title, record, blocks=paragraphs(context), encoding=decoded.encoding)
 
 
-def load_beir_corpus(data: bytes) -> Iterator[Extract]:
+def load_beir_corpus(data: bytes, options: LoadOptions) -> Iterator[Extract]:
     """Yield the documents of a BEIR `corpus.jsonl`, named by their `_id`.
 
     Raises:
         DocumentError: a line that is not such a document, by its number.
     """
-    for number, line in enumerate(decode(data).split("\n"), start=1):
+    decoded = decode(data)
+    for number, line in enumerate(decoded.text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -51,7 +54,7 @@ def load_beir_corpus(data: bytes) -> Iterator[Extract]:
             raise DocumentError(
                 f"Line {number} is not a BEIR document: expected JSON with _id, title and text."
             ) from error
-        yield Extract(text, title=title, record=record)
+        yield Extract(text, title, record, blocks=paragraphs(text), encoding=decoded.encoding)
 
 
 def _checked(value: str) -> str:

@@ -1,0 +1,66 @@
+"""Zip files that formats are made of: opened only after all of it was unpacked once, counting.
+
+Nothing is written to the disk: names of entries (`../../x`) are never paths here.
+This module knows nothing of what the entries mean.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+
+from ingest.loaders.extract import LoadOptions
+from rag_app.errors import DocumentError
+
+# What the library raises for a damaged archive, and for one that is packed in a way it cannot unpack.
+ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
+
+_PIECE = 1 << 16
+_ENCRYPTED = 0x1  # general purpose bit 0 in PKWARE's APPNOTE.TXT, 4.4.4
+_XML_ENDINGS = (".xml", ".rels", ".opf", ".vml")
+# A document type declaration in the encodings that XML parsers know without one being named.
+_DTD = re.compile(rb"<\0*!\0*D\0*O\0*C\0*T\0*Y\0*P\0*E")
+
+
+def open_archive(data: bytes, options: LoadOptions) -> zipfile.ZipFile:
+    """Open a zip file whose contents were found to be bounded and free of document type declarations.
+
+    What the headers say of sizes is not believed: every entry is unpacked in pieces, which are counted and dropped.
+
+    Raises:
+        DocumentError: not a readable zip file, encrypted, more than it may hold, or XML with a document type declaration
+            (entities in one could read files or grow without bound).
+    """
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        entries = archive.infolist()
+        if len(entries) > options.max_entries:
+            raise DocumentError(f"It holds {len(entries)} files, more than {options.max_entries}.")
+        if any(entry.flag_bits & _ENCRYPTED for entry in entries):
+            raise DocumentError("It is encrypted: a password is needed.", "Save a copy without one.")
+        total = 0
+        for entry in entries:
+            total = _count(archive, entry, total, options.max_expanded_bytes)
+    except ARCHIVE_ERRORS as error:
+        raise DocumentError(f"It is damaged: its contents cannot be unpacked ({error}).") from error
+    return archive
+
+
+def _count(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, total: int, most: int) -> int:
+    """Return `total` and the unpacked size of an entry together."""
+    is_xml = entry.filename.lower().endswith(_XML_ENDINGS)
+    before = b""
+    with archive.open(entry) as stream:
+        while piece := stream.read(_PIECE):
+            total += len(piece)
+            if total > most:
+                raise DocumentError(
+                    f"It expands beyond {most // 1_000_000} MB.",
+                    "If it is what it should be, raise RAG_APP_LIMITS__EXPANDED_MEGABYTES.",
+                )
+            if is_xml and _DTD.search(before + piece):
+                raise DocumentError(f"{entry.filename} in it declares a document type (DTD), which is not allowed.")
+            before = piece[-32:]
+    return total
