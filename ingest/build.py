@@ -17,9 +17,10 @@ from pathlib import Path
 from ingest.cautions import warn_of_languages, warn_of_truncation
 from ingest.embedding import Embedded, PassageEmbedder, embed_chunks
 from ingest.events import Event, EventHandler, EventKind
-from ingest.parsing import ParsedDocument, parse, parsing_settings
+from ingest.loaders.registry import supported_endings
+from ingest.parsing import ParsedDocument, ParsingPlan, parse, plan_parsing
 from ingest.publishing import publish_generation
-from ingest.sources import InputFile, discover, resolve_sources, supported_endings
+from ingest.sources import InputFile, discover, resolve_sources
 from rag_app.config import ChunkingSettings, Settings
 from rag_app.datatypes import Chunk, DocumentReport, FileStatus, IngestReport
 from rag_app.errors import (
@@ -32,8 +33,10 @@ from rag_app.errors import (
 )
 from rag_app.models.embedder_spec import EmbedderSpec, embedder_name, resolve_embedder
 from rag_app.store import layout
+from rag_app.store.chunks import distinct_chunks
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import Manifest, Source
+from rag_app.text import searchable
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class _Plan:
     sources: tuple[Source, ...]
     entries: tuple[InputFile | DocumentReport, ...]
     specs: tuple[EmbedderSpec, ...]
-    chunking: ChunkingSettings
+    parsing: ParsingPlan
     reusable: KnowledgeBase | None
     known_paths: Sequence[str]
 
@@ -83,24 +86,23 @@ def build(request: BuildRequest, settings: Settings, on_event: EventHandler) -> 
     plan = _make_plan(request, settings, on_event)
     if request.dry_run:
         parsed, reports = _parse_all(plan, on_event)
-        count = sum(len(document.chunks) for document in parsed)
-        return IngestReport(request.kb, "", _since(started), count, reports, ())
+        return IngestReport(request.kb, "", _since(started), len(_passages(parsed)), reports, ())
     with _writing(plan):
         parsed, reports = _parse_all(plan, on_event)
         warn_of_languages(plan.specs, reports, on_event)
-        chunks = [chunk for document in parsed for chunk in document.chunks]
-        embedded = [_embed(spec, chunks, plan.base, settings, on_event) for spec in plan.specs]
+        passages = _passages(parsed)
+        embedded = [_embed(spec, passages, plan.base, settings, on_event) for spec in plan.specs]
         report = IngestReport(
             kb=request.kb,
             generation=layout.next_generation(plan.base),
             seconds=_since(started),
-            chunks=len(chunks),
+            chunks=len(passages),
             documents=reports,
             models=tuple(part.report for part in embedded),
         )
         on_event(Event(EventKind.PUBLISHING, report.generation))
         vectors = {spec.fingerprint: part.vectors for spec, part in zip(plan.specs, embedded, strict=True)}
-        publish_generation(plan.base, report, parsed, vectors, plan.sources, plan.chunking)
+        publish_generation(plan.base, report, parsed, vectors, plan.sources, plan.parsing.as_manifest())
     warn_of_truncation(report.models, on_event)
     on_event(Event(EventKind.DONE, report.generation))
     return replace(report, seconds=_since(started))
@@ -121,15 +123,15 @@ def _make_plan(request: BuildRequest, settings: Settings, on_event: EventHandler
     entries = tuple(discover(sources, max_bytes=max_bytes, passed_over=settings.indexes))
     if not any(isinstance(entry, InputFile) for entry in entries):  # before a model is fetched for nothing
         raise _nothing_to_index(sources, [entry for entry in entries if isinstance(entry, DocumentReport)])
-    chunking = _chunking(request, settings, manifest)
-    same_parse = previous is not None and previous.manifest.parsing == parsing_settings(chunking)
+    parsing = plan_parsing(settings, _chunking(request, settings, manifest))
+    same_parse = previous is not None and previous.manifest.parsing == parsing.as_manifest()
     return _Plan(
         base=base,
         current=current,
         sources=sources,
         entries=entries,
         specs=() if request.dry_run else _resolve_models(request, settings, manifest, on_event),
-        chunking=chunking,
+        parsing=parsing,
         reusable=previous if same_parse and not request.rebuild else None,
         known_paths=_document_paths(previous, request),
     )
@@ -242,7 +244,7 @@ def _parse_all(plan: _Plan, on_event: EventHandler) -> tuple[list[ParsedDocument
 
     parsed: list[ParsedDocument] = []
     reports: list[DocumentReport] = []
-    for outcome in parse(plan.entries, plan.chunking, plan.reusable, on_file):
+    for outcome in parse(plan.entries, plan.parsing, plan.reusable, on_file):
         if isinstance(outcome, ParsedDocument):
             parsed.append(outcome)
             reports.append(outcome.report)
@@ -251,25 +253,30 @@ def _parse_all(plan: _Plan, on_event: EventHandler) -> tuple[list[ParsedDocument
     present = {report.path for report in reports}
     gone = [path for path in plan.known_paths if path not in present]
     reports += [
-        DocumentReport(path, FileStatus.SKIPPED, "gone from its source: removed", intended=True) for path in gone
+        DocumentReport(path, FileStatus.SKIPPED, "It is gone from its source: removed.", intended=True) for path in gone
     ]
     if not parsed:
         raise _nothing_to_index(plan.sources, reports)
-    on_event(Event(EventKind.CHUNKED, "", total=sum(len(document.chunks) for document in parsed)))
+    on_event(Event(EventKind.CHUNKED, "", total=len(_passages(parsed))))
     return parsed, tuple(reports)
+
+
+def _passages(parsed: Sequence[ParsedDocument]) -> list[Chunk]:
+    return distinct_chunks(chunk for document in parsed for chunk in document.chunks)
 
 
 def _nothing_to_index(sources: Sequence[Source], reports: Sequence[DocumentReport]) -> SourceError:
     counts = Counter(f"{report.status}: {report.reason}" for report in reports)
-    found = "; ".join(f"{count} {reason}" for reason, count in counts.most_common(3)) or "no files"
+    found = " ".join(f"{count} {reason}" for reason, count in counts.most_common(3)) or "It has no files."
+    remedies = dict.fromkeys(report.remedy for report in reports if report.remedy)
     return SourceError(
-        f"Nothing to index in {', '.join(source.path for source in sources)} ({found}). Nothing was changed.",
-        f"Name a folder with documents: {supported_endings()}",
+        f"Nothing to index in {', '.join(source.path for source in sources)}. {found} Nothing was changed.",
+        next(iter(remedies), f"Name a folder with documents: {supported_endings()}."),
     )
 
 
 def _embed(
-    spec: EmbedderSpec, chunks: Sequence[Chunk], base: Path, settings: Settings, on_event: EventHandler
+    spec: EmbedderSpec, passages: Sequence[Chunk], base: Path, settings: Settings, on_event: EventHandler
 ) -> Embedded:
     def load() -> PassageEmbedder:
         on_event(Event(EventKind.MESSAGE, f"Loading {spec.model_id} ..."))
@@ -277,4 +284,5 @@ def _embed(
 
         return CatalogueEmbedding(spec, device=settings.device)
 
-    return embed_chunks([chunk.embedded_text for chunk in chunks], spec.fingerprint, load, base, on_event)
+    texts = [searchable(passage.embedded_text) for passage in passages]
+    return embed_chunks(texts, spec.fingerprint, load, base, on_event)

@@ -6,32 +6,55 @@ This module knows nothing of how documents were read or vectors made.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ingest.events import Event, EventHandler, EventKind
 from rag_app.datatypes import DocumentReport, ModelReport
+from rag_app.models.catalogue import load_catalogue
 from rag_app.models.embedder_spec import EmbedderSpec
 
-# A language of at least this share of the documents is warned about.
+# A language of at least this share of the documents, or of their passages, is warned about.
 _NOTABLE_SHARE = 0.05
+
+_LanguageAndScript = tuple[str, str]
 
 
 def warn_of_languages(specs: Sequence[EmbedderSpec], reports: Sequence[DocumentReport], on_event: EventHandler) -> None:
     """Say it where a model was not made for a notable part of the documents, and name a better choice."""
-    languages = Counter(report.language for report in reports if report.language)
-    total = sum(languages.values())
+    documents: Counter[_LanguageAndScript] = Counter()
+    passages: Counter[_LanguageAndScript] = Counter()
+    for report in reports:
+        if report.language is not None:
+            documents[report.language, report.script or ""] += 1
+            passages[report.language, report.script or ""] += report.chunks
+    notable = [
+        key
+        for key, count in documents.most_common()
+        if count >= _NOTABLE_SHARE * documents.total() or passages[key] >= _NOTABLE_SHARE * passages.total()
+    ]
     for spec in specs:
-        uncovered = [
-            f"{count} of {total} documents are in '{language}'"
-            for language, count in languages.most_common()
-            if spec.row is not None and not spec.row.covers(language) and count >= _NOTABLE_SHARE * total
-        ]
+        uncovered = [key for key in notable if spec.row is not None and not spec.row.covers(*key)]
         if uncovered:
+            found = ", ".join(
+                f"{documents[key]} of {documents.total()} documents are in {_shown(*key)}" for key in uncovered
+            )
             message = (
-                f"{spec.model_id} was not made for these: {', '.join(uncovered)}. There, only keyword search finds "
-                "anything; a multilingual model such as BAAI/bge-m3 would find by meaning as well."
+                f"{spec.model_id} was not made for these: {found}. There, only keyword search finds "
+                f"anything.{_better_choice(notable)}"
             )
             on_event(Event(EventKind.MESSAGE, f"warning: {message}"))
+
+
+def _shown(language: str, script: str) -> str:
+    return f"'{language}' ({script})" if script else f"'{language}'"
+
+
+def _better_choice(languages: Collection[_LanguageAndScript]) -> str:
+    """Return a sentence that names the first model of the catalogue that was made for all of the languages."""
+    for row in load_catalogue().embedders:
+        if all(row.covers(*key) for key in languages):
+            return f" {row.id} was made for all of them: add it with --embed-model {row.id} ({row.download_gb:g} GB)."
+    return ""
 
 
 def warn_of_truncation(models: Sequence[ModelReport], on_event: EventHandler) -> None:

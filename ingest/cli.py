@@ -86,32 +86,12 @@ def ingest(
     if as_json:
         print_json(report.as_json())
     else:
-        _print_report(report, dry_run=dry_run)
+        from ingest.report_table import print_report
+
+        print_report(report, dry_run=dry_run)
     if strict and report.not_indexed:
         say(f"{len(report.not_indexed)} files were not indexed (--strict).")
         sys.exit(STRICT_EXIT_CODE)
-
-
-def _print_report(report: IngestReport, *, dry_run: bool) -> None:
-    from collections import Counter
-
-    from rag_app.text import printable
-
-    counts = Counter(document.status for document in report.documents)
-    summary = ", ".join(f"{count} {status}" for status, count in counts.items())
-    for document in (document for document in report.documents if not document.status.is_searchable):
-        print(printable(f"{document.status:>9}  {document.path}  {document.reason}", keep_line_breaks=False))
-    for model in report.models:
-        print(
-            f"{model.model}: {model.embedded} chunks embedded, {model.reused} known already"
-            + (f", {model.chunks_per_second:.0f} a second" if model.embedded else "")
-            + (f", {model.truncated} cut at the window" if model.truncated else "")
-        )
-    print(f"{len(report.documents)} files ({summary}); {report.chunks} chunks; {report.seconds:.1f} s")
-    if dry_run:
-        print("Nothing was written (--dry-run).")
-    else:
-        print(f'{report.kb} is at {report.generation}. Ask it: rag-app ask "..." --kb {report.kb}')
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from enum import StrEnum
 class EventKind(StrEnum):
     """The stages of a build, in order, and messages, which may come at any time."""
 
-    FILE = "file"  # a file is about to be read
+    FILE = "file"  # a file has been read
     CHUNKED = "chunked"  # all files are read; `total` chunks
     EMBEDDING = "embedding"  # a model has embedded `done` of `total` chunks
     PUBLISHING = "publishing"  # everything is computed; the generation is being written

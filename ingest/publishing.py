@@ -6,19 +6,19 @@ This module knows nothing of files that are read or models that are run.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ingest.parsing import ParsedDocument, parsing_settings
-from rag_app.config import ChunkingSettings
+from ingest.parsing import ParsedDocument
 from rag_app.datatypes import Fingerprint, IngestReport
 from rag_app.store import layout
-from rag_app.store.chunks import ChunkStore, write_chunks
+from rag_app.store.chunks import ChunkStore, distinct_chunks, write_chunks
 from rag_app.store.keywords import write_keywords
 from rag_app.store.layout import Manifest, Source
 from rag_app.store.vectors import write_vectors
@@ -33,7 +33,7 @@ def publish_generation(
     parsed: Sequence[ParsedDocument],
     vectors: Mapping[Fingerprint, NDArray[np.float32]],
     sources: Sequence[Source],
-    chunking: ChunkingSettings,
+    parsing: Mapping[str, Any],
 ) -> None:
     """Write a generation and make it live; call it under the writer's lock.
 
@@ -41,16 +41,17 @@ def publish_generation(
         base: the folder of the knowledge base.
         report: of the build; it names the generation.
         parsed: the documents with their chunks, in the order that numbers them.
-        vectors: of every chunk, shape (chunks, dimension), by model; the first model is the default.
+        vectors: of every passage, shape (passages, dimension), by model; the first model is the default.
         sources: where the documents came from.
-        chunking: how they were cut.
+        parsing: how they were read and cut.
 
     Raises:
         OSError: what was read back is not what was written.
     """
     folder = layout.new_build_folder(base)
-    count = write_chunks(folder / layout.CHUNKS, ((item.document, item.chunks) for item in parsed))
-    write_keywords(folder / layout.KEYWORDS, (chunk.embedded_text for item in parsed for chunk in item.chunks))
+    count = write_chunks(folder / layout.CHUNKS, [(item.document, item.chunks) for item in parsed])
+    passages = distinct_chunks(chunk for item in parsed for chunk in item.chunks)
+    write_keywords(folder / layout.KEYWORDS, (passage.embedded_text for passage in passages))
     for fingerprint, rows in vectors.items():
         target = layout.vectors_folder(folder, fingerprint)
         write_vectors(target, rows, np.arange(count, dtype=np.int64), fingerprint)
@@ -64,8 +65,9 @@ def publish_generation(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         app_version=version("rag-app"),
         sources=tuple(sources),
-        parsing=parsing_settings(chunking),
+        parsing=dict(parsing),
         counts={"documents": len(parsed), "chunks": count},
+        languages=dict(Counter(f"{item.document.language}-{item.document.script}".strip("-") for item in parsed)),
         models=tuple(vectors),
         files=layout.file_sums(folder),
     )

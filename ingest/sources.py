@@ -12,21 +12,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.loaders.registry import LOADERS, Loader, loader_for
+from ingest.loaders.registry import NOT_READ, loader_for, supported_endings
 from rag_app.datatypes import DocumentReport, FileStatus
-from rag_app.errors import SourceError
+from rag_app.errors import DocumentError, SourceError
 from rag_app.store.layout import Source
 
 _BEIR_CORPUS = "corpus.jsonl"
+_READ_ATTEMPTS = 2
+_RAISE_LIMIT = "If it is worth it, raise RAG_APP_LIMITS__FILE_MEGABYTES."
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to be read: where it is, its document path, and its loader."""
+    """A file to be read: where it is, its document path, and how many bytes it may have."""
 
     file: Path
     path: str
-    loader: Loader
+    max_bytes: int
 
 
 def resolve_sources(given: Sequence[Path], before: Sequence[Source], *, replace: bool) -> tuple[Source, ...]:
@@ -63,7 +65,7 @@ def discover(
     """Yield every file below the sources, sorted by name: to be read, or not to be read and why.
 
     A source that is gone from the disk yields nothing: its documents are reported as removed. A file that two sources
-    hold is read once.
+    hold, or that has two names (a hard link), is read once.
 
     Args:
         sources: in the order that numbers their documents.
@@ -81,61 +83,107 @@ def discover(
 
 @dataclass
 class _Walk:
-    """One walk over all sources; `seen` says under which path a file was met first."""
+    """One walk over all sources; `seen` says under which path a file, by device and number, was met first."""
 
     max_bytes: int
     passed_over: Path | None
-    seen: dict[Path, str] = field(default_factory=dict)
+    seen: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def folder(self, folder: Path, prefix: str) -> Iterator[InputFile | DocumentReport]:
+        """Yield what is in a folder and those below it, depth first, without a Python call for each level."""
+        levels = [self._entries(folder, prefix)]
+        while levels:
+            found = next(levels[-1], None)
+            if found is None:
+                levels.pop()
+            elif isinstance(found, DocumentReport | InputFile):
+                yield found
+            else:
+                levels.append(self._entries(*found))
+
+    def _entries(self, folder: Path, prefix: str) -> Iterator[InputFile | DocumentReport | tuple[Path, str]]:
+        """Yield the files of a folder, and the folders in it as a path on the disk and one to be shown."""
         try:
-            entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
             yield DocumentReport(prefix, FileStatus.FAILED, f"The folder cannot be read: {error.strerror}.")
             return
-        is_beir = (folder / _BEIR_CORPUS).is_file()
+        is_beir = any(entry.name == _BEIR_CORPUS for entry in entries)
         for entry in entries:
-            name = os.fsencode(entry.name).decode(
-                "utf-8", "backslashreplace"
-            )  # a name need not be Unicode, a path must
+            # A name need not be Unicode, a path must.
+            name = entry.name if entry.name.isascii() else os.fsencode(entry.name).decode("utf-8", "backslashreplace")
             path = f"{prefix}/{name}"
             if reason := self._left_out_by_design(entry, is_beir):
                 yield DocumentReport(path, FileStatus.SKIPPED, reason, intended=True)
             elif entry.is_symlink():
-                yield DocumentReport(path, FileStatus.SKIPPED, "a link; links are not followed")
+                yield DocumentReport(
+                    path,
+                    FileStatus.SKIPPED,
+                    "It is a link; links are not followed.",
+                    remedy="Name its target as a source.",
+                )
             elif entry.is_dir():
-                yield from self.folder(entry, path)
+                yield Path(entry.path), path
             else:
-                yield self.file(entry, path)
+                yield self.file(Path(entry.path), path)
 
-    def _left_out_by_design(self, entry: Path, is_beir: bool) -> str:
+    def _left_out_by_design(self, entry: os.DirEntry[str], is_beir: bool) -> str:
         if entry.name.startswith("."):
-            return "hidden"
+            return "It is hidden."
         if is_beir and (entry.name == "qrels" or entry.name.startswith("queries")):
-            return "questions of a BEIR data set, not documents"
-        if self.passed_over is not None and entry.resolve() == self.passed_over:
-            return "the index root"
+            return "It holds questions of a BEIR data set, not documents."
+        if self.passed_over is not None and entry.name == self.passed_over.name:
+            return "It is the index root." if Path(entry.path).resolve() == self.passed_over else ""
         return ""
 
     def file(self, file: Path, path: str) -> InputFile | DocumentReport:
         try:
             status = file.stat()
-            first = self.seen.setdefault(file.resolve(), path)
         except OSError as error:
             return DocumentReport(path, FileStatus.FAILED, f"It cannot be read: {error.strerror}.")
-        if first != path:
-            return DocumentReport(path, FileStatus.SKIPPED, f"read already as {first}", intended=True)
-        loader = loader_for(file.name)
         if not stat.S_ISREG(status.st_mode):
-            return DocumentReport(path, FileStatus.SKIPPED, "not a regular file")
-        if loader is None:
-            return DocumentReport(path, FileStatus.SKIPPED, f"format not supported; supported: {supported_endings()}")
+            return DocumentReport(path, FileStatus.SKIPPED, "It is not a regular file.")
+        first = self.seen.setdefault((status.st_dev, status.st_ino), path) if status.st_ino else path
+        if first != path:
+            return DocumentReport(path, FileStatus.SKIPPED, f"It was read already, as {first}.", intended=True)
+        if loader_for(file.name) is None:
+            remedy = NOT_READ.get(file.suffix.lower(), f"These are read: {supported_endings()}.")
+            return DocumentReport(path, FileStatus.SKIPPED, f"The format {file.suffix} is not read.", remedy=remedy)
         if status.st_size > self.max_bytes:
-            sizes = f"{status.st_size / 1e6:.0f} MB, more than {self.max_bytes / 1e6:.0f} MB"
-            return DocumentReport(path, FileStatus.SKIPPED, f"{sizes}: raise RAG_APP_LIMITS__FILE_MEGABYTES")
-        return InputFile(file, path, loader)
+            return DocumentReport(
+                path, FileStatus.SKIPPED, _too_large(status.st_size, self.max_bytes), remedy=_RAISE_LIMIT
+            )
+        return InputFile(file, path, self.max_bytes)
 
 
-def supported_endings() -> str:
-    """Return the file name endings that are read, for messages."""
-    return " ".join(ending for loader in LOADERS for ending in loader.endings)
+def read_input(entry: InputFile) -> bytes:
+    """Return the bytes of a file, the same ones from its first to its last.
+
+    No link is followed, and nothing that is no regular file is opened for longer than it takes to see that; a file that is
+    written while it is read is read once more.
+
+    Raises:
+        DocumentError: it cannot be read, has become something else, or does not stand still.
+    """
+    try:
+        for _ in range(_READ_ATTEMPTS):
+            # O_NONBLOCK: opening a pipe would wait for its writer
+            descriptor = os.open(entry.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                before = os.fstat(descriptor)
+                if not stat.S_ISREG(before.st_mode):
+                    raise DocumentError("It is not a regular file.")
+                data = file.read(entry.max_bytes + 1)
+                after = os.fstat(descriptor)
+            if len(data) > entry.max_bytes:
+                raise DocumentError(_too_large(after.st_size, entry.max_bytes), _RAISE_LIMIT)
+            if before.st_mtime_ns == after.st_mtime_ns and before.st_size == len(data) == after.st_size:
+                return data
+    except OSError as error:
+        raise DocumentError(f"It cannot be read: {error.strerror}.") from error
+    raise DocumentError("It changed while it was being read.", "Run the command again when nothing writes to it.")
+
+
+def _too_large(size: int, most: int) -> str:
+    return f"It has {size / 1e6:.0f} MB, more than {most / 1e6:.0f} MB."

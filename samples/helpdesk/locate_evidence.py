@@ -16,6 +16,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from ingest.loaders.extract import LoadOptions
 from ingest.loaders.registry import loader_for
 
 HERE = Path(__file__).resolve().parent
@@ -28,7 +29,7 @@ def extracted_text(source: str) -> str:
     loader = loader_for(file.name)
     if loader is None:
         raise SystemExit(f"{source}: no loader reads this format.")
-    return next(loader.load(file.read_bytes())).text
+    return next(loader.load(file.read_bytes(), LoadOptions())).text
 
 
 def locate(source: str, quote: str) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -39,15 +40,35 @@ def test_the_json_report_has_the_promised_shape(built: Outcome, indexes: Path, t
         "path": "docs/密码.md",
         "status": "indexed",
         "reason": "",
+        "remedy": "",
         "chunks": 1,
         "pages": None,
         "language": "zh",
+        "script": "Hans",
+        "encoding": "utf-8",
+        "intended": False,
     }
     (model,) = report["models"]
     assert (model["model"], model["dimension"]) == (str(tiny_embedder), 32)
     assert (model["embedded"], model["reused"], model["truncated"]) == (2, 0, 0)
     assert model["chunks_per_second"] > 0
     assert model["fingerprint"] == KnowledgeBase.open(indexes, "kb").models[0].digest
+
+
+def test_the_languages_of_a_base_and_how_it_was_read_are_in_its_manifest(built: Outcome, indexes: Path) -> None:
+    manifest = KnowledgeBase.open(indexes, "kb").manifest
+    assert manifest.languages == {"en-Latn": 1, "zh-Hans": 1}
+    assert manifest.parsing["normalisation"] == "NFC"
+
+
+def test_what_was_not_read_of_a_document_is_said_again_where_it_is_unchanged(
+    built: Outcome, ingest: Ingest, docs: Path
+) -> None:
+    (docs / "hidden.md").write_text("The pass\u200bword is new.")
+    first = ingest("--kb", "kb", "--json").report["documents"][0]
+    again = ingest("--kb", "kb", "--json").report["documents"][0]
+    assert (first["status"], again["status"]) == ("indexed", "unchanged")
+    assert first["reason"] == again["reason"] == "It has 1 invisible characters; search passes over them."
 
 
 def test_the_report_is_kept_in_the_generation(built: Outcome, indexes: Path) -> None:
@@ -58,7 +79,7 @@ def test_the_report_is_kept_in_the_generation(built: Outcome, indexes: Path) -> 
 def test_a_person_is_told_what_was_done_and_what_comes_next(ingest: Ingest, docs: Path, tiny_embedder: Path) -> None:
     (docs / "tool.exe").write_bytes(b"MZ")
     outcome = ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder)
-    assert "skipped  docs/tool.exe  format not supported" in outcome.out
+    assert re.search(r"skipped +1 +docs/tool.exe +The format .exe is not read\. +These are read: .*\.pdf", outcome.out)
     assert "3 files (1 skipped, 2 indexed); 2 chunks" in outcome.out
     assert 'rag-app ask "..." --kb kb' in outcome.out
     assert "Loading" in outcome.err
@@ -114,7 +135,7 @@ def test_files_that_were_edited_added_and_removed(built: Outcome, ingest: Ingest
     (docs / "密码.md").unlink()
     outcome = ingest("--kb", "kb", "--json")
     assert outcome.statuses() == {"docs/new.txt": "indexed", "docs/vpn.md": "indexed", "docs/密码.md": "skipped"}
-    assert outcome.report["documents"][-1]["reason"] == "gone from its source: removed"
+    assert outcome.report["documents"][-1]["reason"] == "It is gone from its source: removed."
     chunks = KnowledgeBase.open(indexes, "kb").chunks
     assert [chunk.text for chunk in chunks.all_chunks()] == ["A new file.", "# VPN\n\nIt needs version 6.2 now."]
 

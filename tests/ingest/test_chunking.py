@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import pairwise
 
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.chunking import chunk_document
-from ingest.loaders.extract import markdown_headings
+from ingest.loaders.extract import TextBuilder
+from ingest.loaders.markdown import markdown_blocks
 from rag_app.datatypes import Chunk, Document
-from rag_app.text import size_in_units
+from rag_app.text import normalise, size_in_units
 
 
-def document(text: str, *, title: str = "", page_starts: tuple[int, ...] = ()) -> Document:
-    return Document("d.md", "0" * 64, "text/markdown", "en", title, text, page_starts, markdown_headings(text))
+def document(text: str, *, title: str = "", name: str = "", page_starts: tuple[int, ...] = ()) -> Document:
+    return Document("d.md", "0" * 64, "text/markdown", "en", title, text, page_starts, markdown_blocks(text), name)
 
 
 def cut(text: str, *, size: int = 40, overlap: int = 8, title: str = "") -> list[Chunk]:
@@ -24,12 +27,13 @@ def cut(text: str, *, size: int = 40, overlap: int = 8, title: str = "") -> list
 
 
 def size_of(chunk: Chunk) -> int:
-    return size_in_units(" > ".join(chunk.heading_path)) + size_in_units(chunk.text)
+    return size_in_units(chunk.embedded_text)
 
 
 WORDS = st.sampled_from(
-    ["The", "account", "is", "locked", "internationalisation", "e.g.", "10.0.2", "密码", "账号会被锁定", "a"]
-)
+    ["The", "account", "is", "locked", "internationalisation", "e.g.", "10.0.2", "密码", "账号会被锁定", "a", "1,234.50",
+     "https://example.org/a,b;c:8080/path?x=1&y=2", "12:30", "cafe\u0301s", "👩\u200d🔬", "क्षत्रिय", "🇩🇪🇫🇷"]
+)  # fmt: skip
 SENTENCES = st.builds(
     lambda words, stop: " ".join(words) + stop, st.lists(WORDS, max_size=25), st.sampled_from(".。!?； ")
 )
@@ -40,11 +44,14 @@ LINES = st.one_of(
     st.sampled_from(["", "", "   ", "```", "=" * 90, "x" * 300, "码" * 80, "| a | b |", "\u3000"]),
     st.text(max_size=30),
 )
-TEXTS = st.builds("\n".join, st.lists(LINES, max_size=30))
+TEXTS = st.builds("\n".join, st.lists(LINES, max_size=30)).map(normalise)
 TITLES = st.sampled_from(
     ["", "Handbook", "员工手册", "A title that is by far too long for the chunks that it is put before"]
 )
 SIZES = st.integers(1, 80)
+
+
+NAMES = st.sampled_from(["", "devices", "a-file-name that is by far too long for the chunks it is put before 2025"])
 
 
 @settings(deadline=None)
@@ -66,9 +73,31 @@ def test_every_character_that_is_not_white_space_is_in_a_chunk(text: str, size: 
 
 
 @settings(deadline=None)
-@given(TEXTS, TITLES, SIZES, st.integers(0, 50))
-def test_no_chunk_is_larger_than_asked_with_its_heading_path(text: str, title: str, size: int, overlap: int) -> None:
-    assert all(size_of(chunk) <= size for chunk in cut(text, title=title, size=size, overlap=overlap))
+@given(TEXTS, TITLES, NAMES, SIZES, st.integers(0, 50))
+def test_no_chunk_is_larger_than_asked_with_all_that_is_embedded_before_it(
+    text: str, title: str, name: str, size: int, overlap: int
+) -> None:
+    whole = document(text, title=title, name=name)
+    assert all(size_of(chunk) <= size for chunk in chunk_document(whole, chunk_tokens=size, overlap=overlap))
+
+
+def unbreakable(text: str) -> list[tuple[int, int]]:
+    """Return the spans of what is never cut: addresses, numbers, words, and characters with all their marks."""
+    addresses = [match.span() for match in re.finditer(r"https?://[!-~]+", text)]
+    numbers = [match.span() for match in re.finditer(r"\d[\d.,:]*\d", text)]
+    words = [match.span() for match in regex.finditer(r"[\p{L}\p{M}--\p{Han}]+", text, regex.VERSION1)]
+    characters = [match.span() for match in regex.finditer(r"\X", text)]
+    return addresses + numbers + words + characters
+
+
+@settings(deadline=None)
+@given(TEXTS, st.integers(20, 80), st.integers(0, 50))
+def test_no_cut_falls_inside_a_word_an_address_a_number_or_a_character(text: str, size: int, overlap: int) -> None:
+    chunks = cut(text, size=size, overlap=overlap)
+    cuts = {position for chunk in chunks for position in (chunk.start, chunk.end)}
+    for start, end in unbreakable(text):
+        if size_in_units(text[start:end]) <= size // 2 - 1:  # what fits beside nothing else must be cut
+            assert not [position for position in cuts if start < position < end], text[start:end]
 
 
 @settings(deadline=None)
@@ -198,6 +227,98 @@ def test_the_heading_path_is_embedded_before_the_text() -> None:
     chunk = Chunk("d.md", 0, 0, 4, "Text", heading_path=("Handbook", "VPN"))
     assert chunk.embedded_text == "Handbook > VPN\nText"
     assert Chunk("d.md", 0, 0, 4, "Text").embedded_text == "Text"
+
+
+# Tables and code
+
+
+def table_document(rows: int, *, before: str = "") -> Document:
+    builder = TextBuilder()
+    builder.heading(1, "Devices")
+    if before:
+        builder.paragraph(before)
+    builder.table([["Model", "Price"], *([f"L{number}", f"{900 + number} EUR"] for number in range(rows))])
+    builder.paragraph("The end of it.")
+    extract = builder.build()
+    return Document("d.docx", "0" * 64, "x", "en", "", extract.text, blocks=extract.blocks)
+
+
+def test_a_table_keeps_its_header_with_each_group_of_rows() -> None:
+    chunks = chunk_document(table_document(60), chunk_tokens=60, overlap=20)
+    assert len(chunks) > 4
+    assert chunks[0].text.startswith("# Devices\n\nModel | Price\nL0 | 900 EUR")
+    assert chunks[0].table_header == ""
+    assert {chunk.table_header for chunk in chunks[1:]} == {"Model | Price"}
+    assert all(chunk.embedded_text.startswith("Devices\nModel | Price\nL") for chunk in chunks[1:])
+    rows = [line for chunk in chunks for line in chunk.text.splitlines() if line.startswith("L")]
+    assert rows == [f"L{number} | {900 + number} EUR" for number in range(60)]  # none cut, none repeated
+
+
+def test_a_table_that_fits_a_chunk_is_not_cut() -> None:
+    words = "Some words before the table that take a good part of the room that there is. "
+    chunks = chunk_document(table_document(6, before=words * 2), chunk_tokens=100, overlap=0)
+    holding = [chunk for chunk in chunks if " | " in chunk.text]
+    assert len(holding) == 1
+    assert holding[0].text.count("EUR") == 6
+
+
+def test_the_header_of_a_wide_table_is_shortened() -> None:
+    builder = TextBuilder()
+    builder.table([[f"column {number}" for number in range(40)], *([str(number)] * 40 for number in range(30))])
+    extract = builder.build()
+    whole = Document("d.docx", "0" * 64, "x", "en", "", extract.text, blocks=extract.blocks)
+    chunks = chunk_document(whole, chunk_tokens=100, overlap=0)
+    assert all(size_of(chunk) <= 100 for chunk in chunks)
+    assert chunks[-1].table_header.startswith("column 0 | column 1")
+
+
+def test_code_that_fits_a_chunk_is_kept_whole() -> None:
+    code = "```python\n" + "\n".join(f"value_{number} = {number}" for number in range(8)) + "\n\nprint(value_1)\n```"
+    text = f"{'Words come before the code. ' * 6}\n\n{code}\n\nWords after."
+    assert any(code in chunk.text for chunk in cut(text, size=80))
+
+
+def test_code_that_does_not_fit_is_cut_between_lines_and_keeps_its_indentation() -> None:
+    code = "```python\n" + "\n".join(f"    value_{number} = compute({number})" for number in range(60)) + "\n```"
+    lines = [line for chunk in cut(code, size=80, overlap=40) for line in chunk.text.splitlines()]
+    assert lines == code.splitlines()
+
+
+def test_a_long_line_is_cut_at_line_breaks_before_anything_else() -> None:
+    text = "\n".join(f"2025-03-{number:02} the server was started, then stopped" for number in range(1, 29))
+    assert all(chunk.text.startswith("2025-03-") for chunk in cut(text, size=60, overlap=0))
+
+
+# Names
+
+
+def test_a_document_without_a_title_is_embedded_with_its_name_and_shown_without_it() -> None:
+    (chunk,) = chunk_document(document("Short.", name="device-prices"), chunk_tokens=100, overlap=0)
+    assert chunk.embedded_text == "device-prices\nShort."
+    assert (chunk.heading_path, chunk.name) == ((), "device-prices")
+
+
+def test_a_title_takes_the_place_of_the_name() -> None:
+    (chunk,) = chunk_document(document("Short.", title="Prices", name="p1"), chunk_tokens=100, overlap=0)
+    assert chunk.embedded_text == "Prices\nShort."
+
+
+def test_two_names_for_the_same_text_give_the_same_cuts() -> None:
+    text = "A sentence of some words that goes on. " * 40
+    first, second = (
+        chunk_document(document(text, name=name), chunk_tokens=60, overlap=10)
+        for name in ("a", "a much longer name of a file")
+    )
+    assert [chunk.content for chunk in first] == [chunk.content for chunk in second]
+
+
+# Pages
+
+
+def test_a_passage_over_a_page_break_names_both_pages() -> None:
+    text = "First page.\n\nSecond page."
+    (chunk,) = chunk_document(document(text, page_starts=(0, 13)), chunk_tokens=100, overlap=0)
+    assert (chunk.page, chunk.last_page) == (1, 2)
 
 
 def test_a_chunk_is_on_the_page_where_it_begins() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
-from ingest.sources import InputFile, discover, resolve_sources, supported_endings
+from ingest.loaders.registry import supported_endings
+from ingest.sources import InputFile, discover, read_input, resolve_sources
 from rag_app.datatypes import DocumentReport, FileStatus
-from rag_app.errors import SourceError
+from rag_app.errors import DocumentError, SourceError
 from rag_app.store.layout import Source
 
 
@@ -105,7 +107,7 @@ def test_a_single_file_is_a_source(folder: Path) -> None:
     file.write_text("text")
     entry = one(file)
     assert isinstance(entry, InputFile)
-    assert (entry.file, entry.path, entry.loader.media_type) == (file, "a.md", "text/markdown")
+    assert (entry.file, entry.path, entry.max_bytes) == (file, "a.md", 1000)
 
 
 def test_a_source_that_is_gone_yields_nothing(tmp_path: Path) -> None:
@@ -120,7 +122,7 @@ def test_a_link_to_a_file_or_folder_is_not_followed(folder: Path) -> None:
     reports = found(folder)
     assert [entry.path for entry in reports] == ["docs/a.md", "docs/broken.md", "docs/loop"]
     assert {(entry.status, entry.reason) for entry in reports} == {  # type: ignore[union-attr]
-        (FileStatus.SKIPPED, "a link; links are not followed")
+        (FileStatus.SKIPPED, "It is a link; links are not followed.")
     }
 
 
@@ -135,27 +137,42 @@ def test_a_link_that_the_user_names_is_the_source(folder: Path) -> None:
 def test_what_is_hidden_is_passed_over_and_said(folder: Path, name: str) -> None:
     (folder / name).mkdir()
     (folder / name / "a.md").write_text("text")
-    assert refusal(folder) == (FileStatus.SKIPPED, "hidden")
+    assert refusal(folder) == (FileStatus.SKIPPED, "It is hidden.")
 
 
 def test_a_pipe_is_not_opened(folder: Path) -> None:
     os.mkfifo(folder / "pipe.md")
-    assert refusal(folder) == (FileStatus.SKIPPED, "not a regular file")
+    assert refusal(folder) == (FileStatus.SKIPPED, "It is not a regular file.")
 
 
 def test_a_format_that_is_not_supported_is_said_with_those_that_are(folder: Path) -> None:
     (folder / "tool.exe").write_bytes(b"MZ")
-    status, reason = refusal(folder)
-    assert status is FileStatus.SKIPPED
-    assert reason == f"format not supported; supported: {supported_endings()}"
-    assert ".pdf" in reason
+    assert one(folder) == DocumentReport(
+        "docs/tool.exe",
+        FileStatus.SKIPPED,
+        "The format .exe is not read.",
+        remedy=f"These are read: {supported_endings()}.",
+    )
+    assert ".pdf" in supported_endings()
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("old.doc", "Save it as .docx."), ("OLD.XLS", "Save it as .xlsx."), ("mail.msg", "Save it as .eml.")],
+)
+def test_a_format_that_people_have_is_said_with_what_to_make_of_it(folder: Path, name: str, remedy: str) -> None:
+    (folder / name).write_bytes(b"x")
+    entry = one(folder)
+    assert isinstance(entry, DocumentReport)
+    assert (entry.status, entry.remedy) == (FileStatus.SKIPPED, remedy)
 
 
 def test_a_file_that_is_too_large_is_said_with_the_setting(folder: Path) -> None:
     (folder / "big.md").write_bytes(b"x" * 3_000_001)
     status, reason = refusal(folder, max_bytes=2_000_000)
     assert status is FileStatus.SKIPPED
-    assert reason == "3 MB, more than 2 MB: raise RAG_APP_LIMITS__FILE_MEGABYTES"
+    assert reason == "It has 3 MB, more than 2 MB."
+    assert "RAG_APP_LIMITS__FILE_MEGABYTES" in one(folder, max_bytes=2_000_000).remedy  # type: ignore[union-attr]
 
 
 def test_a_file_of_just_the_limit_is_read(folder: Path) -> None:
@@ -168,14 +185,14 @@ def test_a_folder_that_cannot_be_read_is_said_and_the_others_go_on(
 ) -> None:
     (folder / "closed").mkdir()
     (folder / "open.md").write_text("text")
-    listed = Path.iterdir
+    listed = os.scandir
 
-    def denied(self: Path) -> object:  # permissions do not bind the root user that tests may run as
-        if self.name == "closed":
+    def denied(path: Path) -> object:  # permissions do not bind the root user that tests may run as
+        if Path(path).name == "closed":
             raise PermissionError(13, "Permission denied")
-        return listed(self)
+        return listed(path)
 
-    monkeypatch.setattr(Path, "iterdir", denied)
+    monkeypatch.setattr(os, "scandir", denied)
     closed, opened = found(folder)
     assert closed == DocumentReport("docs/closed", FileStatus.FAILED, "The folder cannot be read: Permission denied.")
     assert opened.path == "docs/open.md"
@@ -201,7 +218,7 @@ def test_the_questions_of_a_beir_data_set_are_no_documents(folder: Path) -> None
     assert isinstance(entries["docs/README.md"], InputFile)
     for path in ("docs/qrels", "docs/queries.jsonl"):
         assert entries[path] == DocumentReport(
-            path, FileStatus.SKIPPED, "questions of a BEIR data set, not documents", intended=True
+            path, FileStatus.SKIPPED, "It holds questions of a BEIR data set, not documents.", intended=True
         )
 
 
@@ -216,8 +233,100 @@ def test_a_file_that_two_sources_hold_is_read_once(folder: Path) -> None:
     entries = found(folder, folder / "part")
     assert [entry.path for entry in entries] == ["docs/part/a.md", "part/a.md"]
     assert entries[1] == DocumentReport(
-        "part/a.md", FileStatus.SKIPPED, "read already as docs/part/a.md", intended=True
+        "part/a.md", FileStatus.SKIPPED, "It was read already, as docs/part/a.md.", intended=True
     )
+
+
+def test_a_second_name_of_a_file_is_reported_with_the_first(folder: Path) -> None:
+    (folder / "a.md").write_text("x")
+    (folder / "b.md").hardlink_to(folder / "a.md")
+    assert found(folder)[1] == DocumentReport(
+        "docs/b.md", FileStatus.SKIPPED, "It was read already, as docs/a.md.", intended=True
+    )
+
+
+def test_a_socket_is_not_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)  # a socket's path must be short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("s.md")
+        assert refusal(folder) == (FileStatus.SKIPPED, "It is not a regular file.")
+
+
+def test_a_folder_named_like_a_file_is_a_folder(folder: Path) -> None:
+    (folder / "x.txt").mkdir()
+    (folder / "x.txt" / "a.md").write_text("text")
+    assert [entry.path for entry in found(folder)] == ["docs/x.txt/a.md"]
+
+
+def test_five_hundred_folders_in_one_another_are_walked(folder: Path) -> None:
+    deep = folder.joinpath(*["d"] * 500)
+    deep.mkdir(parents=True)
+    (deep / "a.md").write_text("text")
+    assert [entry.path for entry in found(folder)] == [f"docs/{'d/' * 500}a.md"]
+
+
+@pytest.mark.parametrize("name", ["README", "LICENSE", "Makefile", "手册"])
+def test_a_file_without_an_ending_is_read_as_text(folder: Path, name: str) -> None:
+    (folder / name).write_text("text")
+    assert isinstance(one(folder), InputFile)
+
+
+# What is read
+
+
+def test_the_bytes_of_a_file_are_read(folder: Path) -> None:
+    (folder / "a.md").write_bytes(b"the bytes")
+    assert read_input(InputFile(folder / "a.md", "docs/a.md", 9)) == b"the bytes"
+
+
+def test_a_file_that_became_a_link_meanwhile_is_not_followed(folder: Path) -> None:
+    (folder / "secret.md").write_text("secret")
+    (folder / "a.md").symlink_to(folder / "secret.md")
+    with pytest.raises(DocumentError, match="It cannot be read: Too many levels of symbolic links"):
+        read_input(InputFile(folder / "a.md", "docs/a.md", 100))
+
+
+def test_a_file_that_became_a_pipe_meanwhile_does_not_hang_the_build(folder: Path) -> None:
+    os.mkfifo(folder / "a.md")
+    with pytest.raises(DocumentError, match="It is not a regular file"):
+        read_input(InputFile(folder / "a.md", "docs/a.md", 100))
+
+
+def test_a_file_that_is_gone_meanwhile_is_said(folder: Path) -> None:
+    with pytest.raises(DocumentError, match="It cannot be read: No such file or directory"):
+        read_input(InputFile(folder / "a.md", "docs/a.md", 100))
+
+
+def test_a_file_that_has_grown_beyond_the_limit_is_refused(folder: Path) -> None:
+    (folder / "a.md").write_bytes(b"x" * 101)
+    with pytest.raises(DocumentError, match="It has 0 MB, more than 0 MB"):
+        read_input(InputFile(folder / "a.md", "docs/a.md", 100))
+
+
+@pytest.mark.parametrize(("changes", "is_read"), [(1, True), (5, False)], ids=["once", "all the time"])
+def test_a_file_that_is_written_while_it_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, changes: int, is_read: bool
+) -> None:
+    file = folder / "a.md"
+    file.write_bytes(b"first")
+    looked = os.fstat
+    left = [2 * changes]
+
+    def look(descriptor: int) -> os.stat_result:
+        status = looked(descriptor)
+        if left[0]:
+            left[0] -= 1
+            with file.open("ab") as writer:
+                writer.write(b" more")
+        return status
+
+    monkeypatch.setattr(os, "fstat", look)
+    entry = InputFile(file, "docs/a.md", 1000)
+    if is_read:
+        assert read_input(entry) == b"first more more"
+    else:
+        with pytest.raises(DocumentError, match=r"changed while it was being read\. Run the command again"):
+            read_input(entry)
 
 
 def test_the_index_root_is_never_a_source(folder: Path) -> None:
@@ -225,7 +334,7 @@ def test_the_index_root_is_never_a_source(folder: Path) -> None:
     (folder / "indexes" / "kb" / "report.json").write_text("{}")
     sources = [Source("docs", str(folder))]
     (entry,) = discover(sources, max_bytes=1000, passed_over=folder / "indexes")
-    assert entry == DocumentReport("docs/indexes", FileStatus.SKIPPED, "the index root", intended=True)
+    assert entry == DocumentReport("docs/indexes", FileStatus.SKIPPED, "It is the index root.", intended=True)
 
 
 def test_a_path_that_is_too_long_is_no_traceback(folder: Path) -> None:

@@ -1,0 +1,165 @@
+"""Parsing: many files at once, outcomes in order, unchanged documents taken over, scanned pages read where they can be."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ingest.parsing import ParsedDocument, ParsingPlan, parse, plan_parsing
+from ingest.sources import discover, resolve_sources
+from rag_app.config import Settings, load_settings
+from rag_app.datatypes import DocumentReport, FileStatus
+from tests.ingest import bad_files as bad
+
+# Read before the tests' own fixture takes RAG_APP_* out of the environment.
+REQUIRE_OCR = os.environ.get("RAG_APP_REQUIRE_OCR") == "1"
+
+
+def plan(**settings: object) -> ParsingPlan:
+    loaded: Settings = load_settings(**settings)
+    return plan_parsing(loaded, loaded.chunking)
+
+
+def parsed(folder: Path, **settings: object) -> list[ParsedDocument | DocumentReport]:
+    entries = list(discover(resolve_sources([folder], [], replace=False), max_bytes=25_000_000))
+    return list(parse(entries, plan(**settings), None, lambda path: None))
+
+
+def reports(folder: Path, **settings: object) -> dict[str, DocumentReport]:
+    outcomes = parsed(folder, **settings)
+    return {
+        report.path: report
+        for report in (item.report if isinstance(item, ParsedDocument) else item for item in outcomes)
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "docs"
+    made.mkdir()
+    return made
+
+
+def test_outcomes_come_in_the_order_of_the_files_however_long_each_takes(folder: Path) -> None:
+    for number in range(60):
+        size = 4000 if number % 7 == 0 else 1
+        (folder / f"{number:02}.md").write_text(f"# Number {number}\n\n" + "Some words that are cut.\n\n" * size)
+    paths = [item.document.path for item in parsed(folder) if isinstance(item, ParsedDocument)]
+    assert paths == [f"docs/{number:02}.md" for number in range(60)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_the_number_of_children_changes_nothing(folder: Path, workers: int) -> None:
+    for number in range(12):
+        (folder / f"{number:02}.md").write_text(f"# Number {number}\n\n" + f"Sentence {number} of some words. " * 60)
+    assert parsed(folder, sandbox={"workers": workers}) == parsed(folder)
+
+
+def test_one_file_that_hangs_its_reader_costs_its_time_and_nothing_else(folder: Path) -> None:
+    (folder / "a.md").write_text("Before.")
+    (folder / "b.pdf").write_bytes(bad.deflated_bomb(400))
+    (folder / "c.md").write_text("After.")
+    started = time.monotonic()
+    found = reports(folder, sandbox={"seconds": 3, "cpu_seconds": 2, "memory_megabytes": 600, "workers": 1})
+    assert time.monotonic() - started < 20
+    assert [found[f"docs/{name}"].status for name in ("a.md", "c.md")] == [FileStatus.INDEXED] * 2
+    assert found["docs/b.pdf"].status is FileStatus.FAILED
+    assert found["docs/b.pdf"].remedy or "crashed" in found["docs/b.pdf"].reason
+
+
+def test_an_interrupted_build_leaves_no_child_behind(folder: Path) -> None:
+    for number in range(30):
+        (folder / f"{number:02}.md").write_text("Some text.")
+    entries = list(discover(resolve_sources([folder], [], replace=False), max_bytes=1000))
+    outcomes = parse(entries, plan(), None, lambda path: None)
+    next(outcomes)
+    started = time.monotonic()
+    outcomes.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - started < 5
+    children = [Path(f"/proc/{name}/cmdline") for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+    mine = [
+        path
+        for path in children
+        if path.exists() and b"ingest.worker" in path.read_bytes() and _parent(path) == os.getpid()
+    ]
+    assert mine == []
+
+
+def _parent(path: Path) -> int:
+    try:
+        return int((path.parent / "stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
+def test_what_decides_the_text_is_in_the_manifest(folder: Path) -> None:
+    manifest = plan().as_manifest()
+    assert manifest["normalisation"] == "NFC"
+    assert manifest["parsers"]["pypdfium2"]
+    assert plan(reading={"ocr": False}).as_manifest()["ocr"] == ""
+    assert plan(chunking={"chunk_tokens": 50}).as_manifest() != manifest
+    assert plan(sandbox={"seconds": 5}).as_manifest() == manifest  # how long it may take changes no text
+
+
+# Scanned pages
+
+
+def picture_pdf(text: str, pages: int = 1) -> bytes:
+    """Return a PDF of pictures of a text: what a scanner makes of a page."""
+    import io
+
+    import pypdfium2
+
+    page = pypdfium2.PdfDocument(bad.good_pdf(pages))
+    pictures = [page[number].render(scale=3).to_pil().convert("L") for number in range(pages)]
+    stream = io.BytesIO()
+    pictures[0].save(stream, "PDF", resolution=216, save_all=True, append_images=pictures[1:])
+    return stream.getvalue()
+
+
+def test_without_ocr_a_scanned_file_is_empty_and_the_way_to_read_it_is_said(folder: Path) -> None:
+    (folder / "scan.pdf").write_bytes(picture_pdf(bad.SENTENCE, pages=2))
+    (report,) = reports(folder, reading={"ocr": False}).values()
+    assert (report.status, report.pages) == (FileStatus.EMPTY, 2)
+    assert "None of its 2 pages has a text layer" in report.reason
+    assert "rag-app[ocr]" in report.remedy
+
+
+@pytest.fixture
+def tesseract() -> None:
+    if not plan().ocr_languages:
+        if REQUIRE_OCR:
+            pytest.fail("tesseract is not installed, and RAG_APP_REQUIRE_OCR is set")
+        pytest.skip("tesseract is not installed")
+
+
+@pytest.mark.usefixtures("tesseract")
+def test_where_ocr_takes_too_long_what_was_read_without_it_is_kept(folder: Path) -> None:
+    (folder / "scan.pdf").write_bytes(picture_pdf(bad.SENTENCE, pages=9))
+    settings = {"sandbox": {"seconds": 1, "cpu_seconds": 60}, "reading": {"ocr_page_seconds": 1}}
+    outcomes = parse(
+        list(discover(resolve_sources([folder], [], replace=False), max_bytes=25_000_000)),
+        replace(plan(**settings), ocr_page_seconds=0),
+        None,
+        lambda path: None,
+    )
+    (report,) = outcomes
+    assert isinstance(report, DocumentReport)
+    assert report.status is FileStatus.EMPTY
+    assert "None of its 9 pages has a text layer" in report.reason
+    assert "OCR was given up. It took longer than 1 s." in report.reason
+
+
+@pytest.mark.usefixtures("tesseract")
+def test_with_ocr_a_scanned_file_is_read_and_said_to_be(folder: Path) -> None:
+    (folder / "scan.pdf").write_bytes(picture_pdf(bad.SENTENCE, pages=2))
+    (item,) = parsed(folder)
+    assert isinstance(item, ParsedDocument)
+    assert "five failed sign-ins" in item.document.text
+    assert item.report.status is FileStatus.INDEXED
+    assert "OCR" in item.report.reason
+    assert item.document.boxes
