@@ -44,7 +44,7 @@ def test_an_indexed_file_about_which_something_can_be_done_has_a_row_too(capsys:
 def test_a_remark_on_an_indexed_file_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, GOOD, DocumentReport("docs/b.pdf", FileStatus.INDEXED, "1 picture was not read.", chunks=8))
     assert "b.pdf" not in out
-    assert "1 of the indexed files have a remark" in out
+    assert "Remarks on indexed files, such as pictures that were not read: 1 (" in out
 
 
 def test_a_long_path_is_folded_and_not_cut(capsys: pytest.CaptureFixture[str]) -> None:

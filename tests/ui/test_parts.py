@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from rag_app.answering.citations import cite
-from rag_app.datatypes import Answer, Citation, Passage
+from rag_app.datatypes import Answer, Citation, Passage, Place
 from rag_app.ui.parts import answer_html, sources_html, text_html
 
 PAYLOADS = {
@@ -48,11 +49,27 @@ def answer(text: str | None, *passages: Passage, abstained: bool = False) -> Ans
     return Answer("q", text, abstained, sentences, passages, "e", "g")
 
 
+def test_a_source_shows_its_pages_its_other_places_and_the_header_of_its_table() -> None:
+    copies = tuple(Place(f"docs/copy-{number}.md", None, None, 0, 4) for number in range(5))
+    source = replace(passage("L14 | 900 EUR"), last_page=4, table_header="Model | Price", also_in=copies)
+    text = _Elements(sources_html([source])).text
+    assert "docs/a.md, pages 3-4" in text
+    assert "Also in docs/copy-0.md, docs/copy-1.md, docs/copy-2.md and 2 more" in text
+    assert text.index("Model | Price") < text.index("L14 | 900 EUR", text.index("Model | Price"))
+
+
+def test_a_source_without_them_shows_none() -> None:
+    text = _Elements(sources_html([passage("text")])).text
+    assert "docs/a.md, page 3" in text
+    assert "Also in" not in text
+
+
 @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS.keys())
 def test_payloads_become_text(payload: str) -> None:
     for html in (
         text_html(payload),
         sources_html([passage(payload, document=payload)]),
+        sources_html([replace(passage(payload), table_header=payload, also_in=(Place(payload, 1, 1, 0, 4),))]),
         answer_html(answer(f"{payload} is the answer.", passage(payload))),
     ):
         elements = _Elements(html)
