@@ -135,7 +135,8 @@ def is_hidden(element: HtmlElement) -> bool:
     if element.tag == "dialog" and element.get("open") is None:
         return True
     attributes = element.attrib
-    if not attributes or attributes.get("role") == "tabpanel":
+    # A page that is hidden as a whole is shown by a script once it has loaded.
+    if not attributes or attributes.get("role") == "tabpanel" or element.tag in ("html", "body"):
         return False
     hidden = attributes.get("hidden")
     return (

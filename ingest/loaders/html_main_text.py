@@ -151,11 +151,21 @@ def _is_beside(element: HtmlElement) -> bool:
         return False
     kind = element.tag if element.tag in _BESIDE else _BESIDE_ROLES.get(element.get("role", ""))
     if kind == "header":
-        return next(element.iterancestors("main", "article", "section"), None) is None and not _is_title(element)
+        return not _is_in_text(element) and not _is_title(element)
     if kind in ("aside", "footer"):
         names = f"{element.get('class', '')} {element.get('role', '')}".lower()
-        return _PART_OF_TEXT.search(names) is None and next(element.iterancestors("blockquote"), None) is None
+        if _PART_OF_TEXT.search(names) or next(element.iterancestors("blockquote"), None) is not None:
+            return False
+        # Pages call what stands under each of their entries `contentinfo`, which is the footer of all.
+        return kind == element.tag or element.get("role") != "contentinfo" or not _is_in_text(element)
     return kind is not None
+
+
+def _is_in_text(element: HtmlElement) -> bool:
+    return any(
+        ancestor.tag in ("main", "article", "section") or ancestor.get("role") == "main"
+        for ancestor in element.iterancestors()
+    )
 
 
 def _is_title(header: HtmlElement) -> bool:

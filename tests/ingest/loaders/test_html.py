@@ -174,6 +174,10 @@ def test_hidden_elements_are_no_text_but_what_follows_them_is(attribute: str) ->
     assert words(f"<p>a<span {attribute}>no<b>no</b></span>b</p><div {attribute}><h1>no</h1></div>c") == ["ab", "c"]
 
 
+def test_a_page_that_is_hidden_until_it_has_loaded_is_read() -> None:
+    assert load("<html hidden><body style='visibility:hidden'><p>Text.</p></body></html>").text == "Text."
+
+
 def test_what_a_click_shows_is_text() -> None:
     body = (
         "<details><summary>More</summary><p>unfolded</p></details><div role=tabpanel hidden>second tab</div>"

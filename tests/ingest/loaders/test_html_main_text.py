@@ -70,6 +70,11 @@ def test_footnotes_and_remarks_belong_to_the_text(remark: str) -> None:
     assert load(f"<main><p>{PROSE}</p>{remark}</main>").text == f"{PROSE.strip()}\n\nKept."
 
 
+def test_what_is_called_the_footer_of_the_page_within_the_text_is_none() -> None:
+    results = "<ol><li><h2>Hit</h2><div role=contentinfo>Its words.</div></ol>"
+    assert load(f"<main>{results}</main><div role=contentinfo>Imprint</div>").text == "## Hit\n\nIts words."
+
+
 def test_an_article_that_is_a_teaser_is_not_taken_for_the_text() -> None:
     extract = load(f"<div><h1>Head</h1><p>{PROSE * 3}</p></div><article>Read this, too.</article>")
     assert PROSE.strip() in extract.text
