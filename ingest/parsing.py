@@ -17,7 +17,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ingest.loaders.extract import LoadOptions
-from ingest.loaders.ocr import TESSERACT, installed_languages, tesseract_version
+from ingest.loaders.pdf.ocr import TESSERACT, installed_languages, tesseract_version
 from ingest.loaders.registry import PARSER_VERSION
 from ingest.sources import InputFile, read_input
 from ingest.worker import Job, Reading, documents_of

@@ -45,7 +45,9 @@ def print_report(report: IngestReport, *, dry_run: bool) -> None:
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())
     print(f"{len(report.documents)} files ({summary}); {report.chunks} chunks; {report.seconds:.1f} s")
     if remarks := sum(_is_remark(document) for document in report.documents):
-        print(f"Remarks on indexed files, such as pictures that were not read: {remarks} (--json and report.json have them)")
+        print(
+            f"Remarks on indexed files, such as pictures that were not read: {remarks} (--json and report.json have them)"
+        )
     if dry_run:
         print("Nothing was written (--dry-run).")
     else:

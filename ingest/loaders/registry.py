@@ -10,21 +10,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ingest.loaders.electronic_mail import load_eml
-from ingest.loaders.epub import load_epub
 from ingest.loaders.extract import Extract, LoadOptions
-from ingest.loaders.html import load_html
 from ingest.loaders.json_text import load_json, load_json_lines, load_notebook
 from ingest.loaders.markdown import load_markdown
-from ingest.loaders.opendocument import load_odt
-from ingest.loaders.pdf import load_pdf
+from ingest.loaders.office.opendocument import load_odt
+from ingest.loaders.office.presentation import load_pptx
+from ingest.loaders.office.rich_text import load_rtf
+from ingest.loaders.office.spreadsheet import load_xlsx
+from ingest.loaders.office.word import load_docx
+from ingest.loaders.pdf.document import load_pdf
 from ingest.loaders.plain_text import load_code, load_text
-from ingest.loaders.presentation import load_pptx
 from ingest.loaders.records import load_beir_corpus
-from ingest.loaders.rich_text import load_rtf
-from ingest.loaders.spreadsheet import load_xlsx
 from ingest.loaders.tables import load_csv, load_tsv
-from ingest.loaders.word import load_docx
+from ingest.loaders.web.electronic_mail import load_eml
+from ingest.loaders.web.epub import load_epub
+from ingest.loaders.web.html import load_html
 
 # Raise it when a loader or the chunker gives other text for the same file: documents are then read again.
 PARSER_VERSION = 2
