@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.parsing import ParsedDocument, parse
+from ingest.parsing import ParsedDocument, parse, plan_parsing
 from ingest.sources import discover, resolve_sources
-from rag_app.config import ChunkingSettings
+from rag_app.config import ChunkingSettings, load_settings
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
+from rag_app.text import searchable
 
 WINDOW = 256
 OVERLAP_SHARE = 0.15
@@ -35,10 +36,11 @@ def main() -> None:
         entries = list(discover(resolve_sources([folder], [], replace=False), max_bytes=25_000_000))
         for size in arguments.sizes:
             chunking = ChunkingSettings(chunk_tokens=size, overlap=int(size * OVERLAP_SHARE))
-            parsed = [
-                item for item in parse(entries, chunking, None, lambda path: None) if isinstance(item, ParsedDocument)
+            outcomes = parse(entries, plan_parsing(load_settings(), chunking), None, lambda path: None)
+            parsed = [outcome for outcome in outcomes if isinstance(outcome, ParsedDocument)]
+            chunks = [
+                (item.document.language, searchable(chunk.embedded_text)) for item in parsed for chunk in item.chunks
             ]
-            chunks = [(item.document.language, chunk.embedded_text) for item in parsed for chunk in item.chunks]
             tokens = np.array(counter.count_tokens([text for _, text in chunks]))
             languages = np.array([language for language, _ in chunks])
             shares = [_fitting(tokens[languages == language]) for language in ("en", "zh")] + [_fitting(tokens)]

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
-from ingest.parsing import ParsedDocument, parse
+from ingest.parsing import ParsedDocument, parse, plan_parsing
 from ingest.sources import discover, resolve_sources
-from rag_app.config import ChunkingSettings
+from rag_app.config import ChunkingSettings, load_settings
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
 
@@ -30,9 +30,8 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=512)
     arguments = parser.parse_args()
     entries = list(discover(resolve_sources([arguments.folder], [], replace=False), max_bytes=25_000_000))
-    parsed = [
-        item for item in parse(entries, ChunkingSettings(), None, lambda path: None) if isinstance(item, ParsedDocument)
-    ]
+    outcomes = parse(entries, plan_parsing(load_settings(), ChunkingSettings()), None, lambda path: None)
+    parsed = [outcome for outcome in outcomes if isinstance(outcome, ParsedDocument)]
     texts = [chunk.embedded_text for item in parsed for chunk in item.chunks][: arguments.texts]
     spec = resolve_embedder("bundled", offline=True)
     stock = HuggingFaceEmbedding(model_name=str(spec.path), device="cpu")
