@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ingest.cuts import parts_of
 from ingest.outline import HEADER_SHARE, Outline
@@ -23,8 +24,7 @@ _EARLY_END_SHARE = 0.4
 _BY_LINE = frozenset({BlockKind.TABLE, BlockKind.CODE})
 
 
-@dataclass(frozen=True)
-class _Piece:
+class _Piece(NamedTuple):
     """What is never cut again: a sentence, a heading, a row, a line, or part of one that was too long."""
 
     start: int
@@ -33,8 +33,7 @@ class _Piece:
     may_be_shared: bool
 
 
-@dataclass(frozen=True)
-class _Group:
+class _Group(NamedTuple):
     """A block as pieces, after the headings it stands under where they come right before it."""
 
     pieces: tuple[_Piece, ...]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -18,12 +18,12 @@ from typing import Any
 
 from ingest.loaders.extract import LoadOptions
 from ingest.loaders.pdf.ocr import TESSERACT, installed_languages, tesseract_version
-from ingest.loaders.registry import PARSER_VERSION
+from ingest.loaders.registry import PARSER_VERSION, loader_for
 from ingest.sources import InputFile, read_input
 from ingest.worker import Job, Reading, documents_of
 from rag_app.config import ChunkingSettings, SandboxSettings, Settings
 from rag_app.datatypes import Chunk, Document, DocumentReport, FileStatus
-from rag_app.errors import DocumentError, SandboxError
+from rag_app.errors import DocumentError
 from rag_app.sandbox import SandboxLimits, SandboxPool
 from rag_app.store.knowledge_base import KnowledgeBase
 
@@ -32,8 +32,11 @@ _FUNCTION = "ingest.worker:read_file"
 _PARSERS = (
     "lxml", "markdown-it-py", "openpyxl", "pypdfium2", "python-docx", "python-pptx", "trafilatura",
 )  # fmt: skip
-# Files that are read ahead of the one whose turn it is, for each child: enough to keep it busy, not enough to fill memory.
-_AHEAD = 8
+# Batches that are read ahead of the one whose turn it is, for each child: enough to keep it busy, not enough to fill memory.
+_AHEAD = 4
+# Small text files go to a child together, since the trip there costs more than reading one.
+_BATCH_FILES = 32
+_BATCH_BYTES = 64_000
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,9 @@ def parse(
                 elif isinstance(result, _Unchanged):
                     assert previous is not None
                     yield _taken_over(previous, entry.path, result.sha256)
-                elif isinstance(result, DocumentReport):
-                    yield result
-                elif result is not None:
+                elif isinstance(result, DocumentError):
+                    yield DocumentReport(entry.path, FileStatus.FAILED, result.found, remedy=result.remedy)
+                else:
                     yield from _outcomes(entry.path, result)
         finally:  # an interrupted build does not wait for what is still being read
             executor.shutdown(wait=False, cancel_futures=True)
@@ -132,58 +135,108 @@ class _Unchanged:
     sha256: str
 
 
-_Result = _Unchanged | DocumentReport | list[Reading] | None
+_Entry = InputFile | DocumentReport
+_Result = _Unchanged | DocumentError | list[Reading]
 
 
 def _in_order(
     executor: ThreadPoolExecutor,
-    read: Callable[[InputFile], _Result],
-    entries: Sequence[InputFile | DocumentReport],
+    read: Callable[[Sequence[_Entry]], list[_Result]],
+    entries: Iterable[_Entry],
     ahead: int,
-) -> Iterator[tuple[InputFile | DocumentReport, _Result]]:
-    """Yield each entry with what was read of it, while up to `ahead` others are being read."""
-    waiting: deque[tuple[InputFile | DocumentReport, Future[_Result] | None]] = deque()
-    for entry in entries:
-        waiting.append((entry, executor.submit(read, entry) if isinstance(entry, InputFile) else None))
+) -> Iterator[tuple[_Entry, _Result]]:
+    """Yield each entry with what was read of it, while up to `ahead` batches of others are being read."""
+    waiting: deque[tuple[Sequence[_Entry], Future[list[_Result]]]] = deque()
+    for batch in _batches(entries):
+        waiting.append((batch, executor.submit(read, batch)))
         if len(waiting) > ahead:
             done, future = waiting.popleft()
-            yield done, future.result() if future else None
+            yield from zip(done, future.result(), strict=True)
     for done, future in waiting:
-        yield done, future.result() if future else None
+        yield from zip(done, future.result(), strict=True)
+
+
+def _batches(entries: Iterable[_Entry]) -> Iterator[Sequence[_Entry]]:
+    """Yield the entries in order, small text files and what is not read together, anything else alone."""
+    batch: list[_Entry] = []
+    size = 0
+    for entry in entries:
+        is_small = isinstance(entry, DocumentReport) or (entry.size < _BATCH_BYTES and _is_text(entry.path))
+        more = entry.size if isinstance(entry, InputFile) else 0
+        if batch and (not is_small or size + more > _BATCH_BYTES or len(batch) == _BATCH_FILES):
+            yield batch
+            batch, size = [], 0
+        if is_small:
+            batch.append(entry)
+            size += more
+        else:
+            yield [entry]
+    if batch:
+        yield batch
+
+
+def _is_text(path: str) -> bool:
+    loader = loader_for(path)
+    return loader is not None and not loader.signature
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads one file: its bytes here, its text in a child."""
+    """Reads files: their bytes here, their text in a child."""
 
     pool: SandboxPool
     plan: ParsingPlan
     known: dict[str, str]
 
-    def read(self, entry: InputFile) -> _Result:
-        """Return what became of a file; its errors are part of that."""
-        try:
-            data = read_input(entry)
-            sha256 = hashlib.sha256(data).hexdigest()
-            if self.known.get(entry.path) == sha256:
-                return _Unchanged(sha256)
-            return self._readings(entry, data, sha256)
-        except DocumentError as error:
-            return DocumentReport(entry.path, FileStatus.FAILED, error.found, remedy=error.remedy)
+    def read(self, batch: Sequence[_Entry]) -> list[_Result]:
+        """Return what became of each file of a batch; its errors are part of that. Of what is not read: nothing."""
+        results: list[_Result] = [[] for _ in batch]
+        files: dict[int, tuple[bytes, str]] = {}  # by place in the batch: bytes and their sum
+        for number, entry in enumerate(batch):
+            if isinstance(entry, InputFile):
+                try:
+                    data = read_input(entry)
+                except DocumentError as error:
+                    results[number] = error
+                    continue
+                sha256 = hashlib.sha256(data).hexdigest()
+                if self.known.get(entry.path) == sha256:
+                    results[number] = _Unchanged(sha256)
+                else:
+                    files[number] = (data, sha256)
+        calls = [(self._job(batch[number].path), data) for number, (data, _) in files.items()]
+        answers = self.pool.call_each(calls) if calls else []
+        for (number, (data, sha256)), answer in zip(files.items(), answers, strict=True):
+            results[number] = self._result(batch[number].path, data, sha256, answer)
+        return results
 
-    def _readings(self, entry: InputFile, data: bytes, sha256: str) -> list[Reading]:
-        plan = self.plan
-        job = Job(entry.path, plan.options, plan.chunking.chunk_tokens, plan.chunking.overlap)
-        readings = documents_of(self.pool.call(job.as_json(), data), entry.path, sha256)
-        scanned = sum(len(reading.scanned_pages) for reading in readings)
-        if not (scanned and plan.ocr_languages):
-            return readings
-        # Only now is it known how many pages are pictures, and so how much time the file deserves.
-        job = replace(job, options=replace(plan.options, ocr_languages=plan.ocr_languages))
-        seconds = plan.sandbox.seconds + plan.ocr_page_seconds * scanned
+    def _job(self, path: str, ocr_languages: str = "") -> list[Any]:
+        chunking = self.plan.chunking
+        options = replace(self.plan.options, ocr_languages=ocr_languages)
+        return Job(path, options, chunking.chunk_tokens, chunking.overlap).as_json()
+
+    def _result(self, path: str, data: bytes, sha256: str, answer: Any) -> _Result:
+        if isinstance(answer, DocumentError):
+            return answer
         try:
-            return documents_of(self.pool.call(job.as_json(), data, seconds=seconds), entry.path, sha256)
-        except SandboxError as error:  # what was read without OCR is still good
+            readings = documents_of(answer, path, sha256)
+        except DocumentError as error:
+            return error
+        scanned = sum(len(reading.scanned_pages) for reading in readings)
+        return (
+            self._recognised(path, data, sha256, readings, scanned) if scanned and self.plan.ocr_languages else readings
+        )
+
+    def _recognised(self, path: str, data: bytes, sha256: str, readings: list[Reading], scanned: int) -> list[Reading]:
+        """Return the readings with the text of scanned pages.
+
+        Only after the first reading is it known how many pages are pictures, and so how much time the file deserves.
+        """
+        seconds = self.plan.sandbox.seconds + self.plan.ocr_page_seconds * scanned
+        try:
+            answer = self.pool.call(self._job(path, self.plan.ocr_languages), data, seconds=seconds)
+            return documents_of(answer, path, sha256)
+        except DocumentError as error:  # what was read without OCR is still good
             note = f"OCR was given up. {error}"
             return [replace(reading, notes=(*reading.notes, note)) for reading in readings]
 

@@ -24,10 +24,11 @@ _RAISE_LIMIT = "If it is worth it, raise RAG_APP_LIMITS__FILE_MEGABYTES."
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to be read: where it is, its document path, and how many bytes it may have."""
+    """A file to be read: where it is, its document path, how many bytes it has, and how many it may have."""
 
     file: Path
     path: str
+    size: int
     max_bytes: int
 
 
@@ -154,7 +155,7 @@ class _Walk:
             return DocumentReport(
                 path, FileStatus.SKIPPED, _too_large(status.st_size, self.max_bytes), remedy=_RAISE_LIMIT
             )
-        return InputFile(file, path, self.max_bytes)
+        return InputFile(file, path, status.st_size, self.max_bytes)
 
 
 def read_input(entry: InputFile) -> bytes:
@@ -174,7 +175,7 @@ def read_input(entry: InputFile) -> bytes:
                 before = os.fstat(descriptor)
                 if not stat.S_ISREG(before.st_mode):
                     raise DocumentError("It is not a regular file.")
-                data = file.read(entry.max_bytes + 1)
+                data = file.read(min(before.st_size, entry.max_bytes) + 1)
                 after = os.fstat(descriptor)
             if len(data) > entry.max_bytes:
                 raise DocumentError(_too_large(after.st_size, entry.max_bytes), _RAISE_LIMIT)

@@ -107,7 +107,7 @@ def _answer(extract: Extract, job: Job, loader: Loader) -> dict[str, Any]:
         "remedy": extract.remedy,
         "scanned_pages": extract.scanned_pages,
     }
-    document = _document(values, job.path, sha256="")
+    document = _document(values, job.path, "", extract.blocks, b"")
     chunks = chunk_document(document, chunk_tokens=job.chunk_tokens, overlap=job.overlap)
     values["chunks"] = [
         (chunk.start, chunk.end, chunk.page, chunk.last_page, chunk.heading_path, chunk.table_header, chunk.name)
@@ -144,7 +144,8 @@ def documents_of(answer: list[dict[str, Any]], path: str, file_sha256: str) -> l
 def _reading(values: dict[str, Any], path: str, file_sha256: str) -> Reading:
     text: str = values["text"]
     sha256 = hashlib.sha256(text.encode()).hexdigest() if values["record"] else file_sha256
-    document = _document(values, path, sha256)
+    blocks = tuple(Block(BlockKind(kind), *rest) for kind, *rest in values["blocks"])
+    document = _document(values, path, sha256, blocks, base64.b64decode(values["boxes"], validate=True))
     chunks = tuple(
         Chunk(
             document.path,
@@ -173,7 +174,7 @@ def _reading(values: dict[str, Any], path: str, file_sha256: str) -> Reading:
     )
 
 
-def _document(values: dict[str, Any], path: str, sha256: str) -> Document:
+def _document(values: dict[str, Any], path: str, sha256: str, blocks: tuple[Block, ...], boxes: bytes) -> Document:
     is_record = bool(values["record"])
     return Document(
         path=f"{path}#{values['record']}" if is_record else path,
@@ -183,9 +184,9 @@ def _document(values: dict[str, Any], path: str, sha256: str) -> Document:
         title=values["title"],
         text=values["text"],
         page_starts=tuple(values["page_starts"]),
-        blocks=tuple(Block(BlockKind(kind), *rest) for kind, *rest in values["blocks"]),
+        blocks=blocks,
         name="" if is_record or values["title"] else PurePosixPath(path).stem,
         script=values["script"],
         encoding=values["encoding"],
-        boxes=base64.b64decode(values["boxes"]),
+        boxes=boxes,
     )

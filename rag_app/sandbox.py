@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from typing import Any
 from rag_app.errors import DocumentError, SandboxError
 
 LENGTH = struct.Struct(">Q")  # goes before every message
-_PIECE = 1 << 20
+_PIECE = 1 << 16  # what a pipe holds
 MEBIBYTE = 1 << 20
 # A child that has used this share of its memory is replaced before the next call, so that leaks do not add up.
 _WORN_SHARE = 0.5
@@ -79,9 +80,27 @@ class SandboxPool:
             DocumentError: raised by the function itself, or an error that it did not foresee.
             SandboxError: killed at a limit, or crashed.
         """
+        (outcome,) = self._in_a_child([(argument, data)], seconds)
+        if isinstance(outcome, DocumentError):
+            raise outcome
+        return outcome
+
+    def call_each(self, calls: Sequence[tuple[object, bytes]]) -> list[Any]:
+        """Run several small calls in one trip to a child; the limits are those of one call.
+
+        Returns:
+            For each call the value, or the DocumentError that `call` would raise. Where the child was killed or crashed, each
+            is run again by itself: one bad call costs the others nothing but time.
+        """
+        try:
+            return self._in_a_child(calls, None)
+        except SandboxError as error:
+            return [error] if len(calls) == 1 else [outcome for call in calls for outcome in self.call_each([call])]
+
+    def _in_a_child(self, calls: Sequence[tuple[object, bytes]], seconds: float | None) -> list[Any]:
         child = self._idle.get()
         try:
-            return child.call(argument, data, seconds)
+            return child.call(calls, seconds)
         finally:
             self._idle.put(child)
 
@@ -115,19 +134,20 @@ class _Child:
         self._is_stopped = False
         self.peak_megabytes = 0
 
-    def call(self, argument: object, data: bytes, seconds: float | None) -> Any:
+    def call(self, calls: Sequence[tuple[object, bytes]], seconds: float | None) -> list[Any]:
         with self._calling:
             seconds = self._limits.seconds if seconds is None else seconds
             cpu_seconds = max(self._limits.cpu_seconds, int(seconds) if seconds > self._limits.seconds else 0)
-            header = json.dumps([argument, seconds, cpu_seconds]).encode()
-            request = b"".join((LENGTH.pack(len(header)), header, LENGTH.pack(len(data)), data))
+            header = json.dumps([[(argument, len(data)) for argument, data in calls], seconds, cpu_seconds]).encode()
+            request = b"".join((LENGTH.pack(len(header)), header, *(data for _, data in calls)))
             used = self._limits.memory_megabytes  # until the child has answered, it may be worn
             try:
                 process = self._running()
-                reply = json.loads(_exchange(process, request, seconds, self._limits.output_megabytes * MEBIBYTE))
+                answer = _exchange(process, request, seconds, self._limits.output_megabytes * MEBIBYTE)
+                reply = json.loads(answer.decode())
                 used = int(reply["used"])
                 self.peak_megabytes = max(self.peak_megabytes, int(reply["peak"]))
-                return _value(reply, self._limits)
+                return [_outcome(outcome, self._limits) for _, outcome in zip(calls, reply["outcomes"], strict=True)]
             except _OverTimeError as error:
                 raise SandboxError(f"It took longer than {seconds:.0f} s.", _raise_setting("SECONDS")) from error
             except _OverSizeError as error:
@@ -136,7 +156,7 @@ class _Child:
                 ) from error
             except _EndedError as error:
                 raise self._death(cpu_seconds) from error
-            except (ValueError, LookupError, TypeError) as error:
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
                 raise SandboxError("The process that read it answered nonsense.") from error
             finally:
                 if used >= _WORN_SHARE * self._limits.memory_megabytes:
@@ -233,18 +253,19 @@ def _environment(folder: str) -> dict[str, str]:
     return kept | threads | {"LC_ALL": "C.UTF-8", "TMPDIR": folder, "HOME": folder}
 
 
-def _value(reply: dict[str, Any], limits: SandboxLimits) -> Any:
-    match reply.get("error"):
+def _outcome(outcome: dict[str, Any], limits: SandboxLimits) -> Any:
+    """Return the value that a call gave, or the error that it ended with."""
+    match outcome.get("error"):
         case None:
-            return reply["value"]
+            return outcome["value"]
         case {"kind": "document", "found": str(found), "remedy": str(remedy)}:
-            raise DocumentError(found, remedy)
+            return DocumentError(found, remedy)
         case {"kind": "memory"}:
-            raise SandboxError(
+            return SandboxError(
                 f"It wanted more than {limits.memory_megabytes} MB of memory.", _raise_setting("MEMORY_MEGABYTES")
             )
         case error:
-            raise DocumentError(f"It cannot be read: {error['found']}.")
+            return DocumentError(f"It cannot be read: {error['found']}.")
 
 
 def _exchange(process: subprocess.Popen[bytes], request: bytes, seconds: float, most: int) -> bytes:

@@ -83,6 +83,33 @@ def test_an_error_that_nobody_foresaw_is_named(pool: SandboxPool) -> None:
         pool.call("defect")
 
 
+# Several calls in one trip
+
+
+def test_several_calls_get_an_answer_each(pool: SandboxPool) -> None:
+    first, refusal, defect, last = pool.call_each(
+        [("echo", b"one"), ("refuse", b""), ("defect", b"x"), ("echo", "二".encode())]
+    )
+    assert (first, last) == ("one", "二")
+    assert isinstance(refusal, DocumentError)
+    assert str(refusal) == "It is not good. Make it good."
+    assert isinstance(defect, DocumentError)
+    assert "ZeroDivisionError" in str(defect)
+
+
+@pytest.mark.parametrize("deed", ["crash", "endless", "memory", "wait"])
+def test_one_bad_call_costs_the_others_nothing_but_time(pool: SandboxPool, deed: str) -> None:
+    first, bad, last = pool.call_each([("echo", b"one"), (deed, b""), ("echo", b"two")])
+    assert (first, last) == ("one", "two")
+    assert isinstance(bad, SandboxError)
+
+
+def test_one_answer_that_is_too_large_costs_the_others_nothing(pool: SandboxPool) -> None:
+    first, large, last = pool.call_each([("echo", b"one"), (["large", 3_000_000], b""), ("echo", b"two")])
+    assert (first, last) == ("one", "two")
+    assert isinstance(large, DocumentError)
+
+
 # Limits
 
 

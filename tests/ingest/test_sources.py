@@ -107,7 +107,7 @@ def test_a_single_file_is_a_source(folder: Path) -> None:
     file.write_text("text")
     entry = one(file)
     assert isinstance(entry, InputFile)
-    assert (entry.file, entry.path, entry.max_bytes) == (file, "a.md", 1000)
+    assert entry == InputFile(file, "a.md", 4, 1000)
 
 
 def test_a_source_that_is_gone_yields_nothing(tmp_path: Path) -> None:
@@ -276,31 +276,31 @@ def test_a_file_without_an_ending_is_read_as_text(folder: Path, name: str) -> No
 
 def test_the_bytes_of_a_file_are_read(folder: Path) -> None:
     (folder / "a.md").write_bytes(b"the bytes")
-    assert read_input(InputFile(folder / "a.md", "docs/a.md", 9)) == b"the bytes"
+    assert read_input(InputFile(folder / "a.md", "docs/a.md", 1, 9)) == b"the bytes"
 
 
 def test_a_file_that_became_a_link_meanwhile_is_not_followed(folder: Path) -> None:
     (folder / "secret.md").write_text("secret")
     (folder / "a.md").symlink_to(folder / "secret.md")
     with pytest.raises(DocumentError, match="It cannot be read: Too many levels of symbolic links"):
-        read_input(InputFile(folder / "a.md", "docs/a.md", 100))
+        read_input(InputFile(folder / "a.md", "docs/a.md", 1, 100))
 
 
 def test_a_file_that_became_a_pipe_meanwhile_does_not_hang_the_build(folder: Path) -> None:
     os.mkfifo(folder / "a.md")
     with pytest.raises(DocumentError, match="It is not a regular file"):
-        read_input(InputFile(folder / "a.md", "docs/a.md", 100))
+        read_input(InputFile(folder / "a.md", "docs/a.md", 1, 100))
 
 
 def test_a_file_that_is_gone_meanwhile_is_said(folder: Path) -> None:
     with pytest.raises(DocumentError, match="It cannot be read: No such file or directory"):
-        read_input(InputFile(folder / "a.md", "docs/a.md", 100))
+        read_input(InputFile(folder / "a.md", "docs/a.md", 1, 100))
 
 
 def test_a_file_that_has_grown_beyond_the_limit_is_refused(folder: Path) -> None:
     (folder / "a.md").write_bytes(b"x" * 101)
     with pytest.raises(DocumentError, match="It has 0 MB, more than 0 MB"):
-        read_input(InputFile(folder / "a.md", "docs/a.md", 100))
+        read_input(InputFile(folder / "a.md", "docs/a.md", 1, 100))
 
 
 @pytest.mark.parametrize(("changes", "is_read"), [(1, True), (5, False)], ids=["once", "all the time"])
@@ -321,7 +321,7 @@ def test_a_file_that_is_written_while_it_is_read(
         return status
 
     monkeypatch.setattr(os, "fstat", look)
-    entry = InputFile(file, "docs/a.md", 1000)
+    entry = InputFile(file, "docs/a.md", 5, 1000)
     if is_read:
         assert read_input(entry) == b"first more more"
     else:
