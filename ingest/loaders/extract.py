@@ -92,11 +92,11 @@ class TextBuilder:
         for start, end in paragraph_spans(text):
             self._add(BlockKind.PARAGRAPH, text[start:end])
 
-    def list_item(self, text: str, *, depth: int = 0) -> None:
-        """Add an item of a list, indented by its depth (from 0)."""
+    def list_item(self, text: str, *, depth: int = 0, marker: str = "-") -> None:
+        """Add an item of a list, indented by its depth (from 0), after its marker."""
         item = _BLANK_LINES.sub("\n", text.strip())
         if item:
-            self._add(BlockKind.LIST_ITEM, f"{'  ' * depth}- {item}")
+            self._add(BlockKind.LIST_ITEM, f"{'  ' * depth}{marker} {item}")
 
     def table(self, rows: Sequence[Sequence[str]], *, has_header: bool = True) -> None:
         """Add a table, a row a line, cells separated by ` | `; the first row with words is the header."""

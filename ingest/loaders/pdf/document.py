@@ -10,13 +10,14 @@ import contextlib
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ingest.loaders.extract import Extract, LoadOptions
 from ingest.loaders.pdf import ocr
 from ingest.loaders.pdf.annotations import attachment_names, read_annotations, wide_string
 from ingest.loaders.pdf.findings import Findings
-from ingest.loaders.pdf.lines import Line
+from ingest.loaders.pdf.lines import Line, words_in
 from ingest.loaders.pdf.page import PageKind, read_text_layer, seen_places
 from ingest.loaders.pdf.text import PagedText
 from rag_app.errors import DocumentError
@@ -56,6 +57,10 @@ def load_pdf(data: bytes, options: LoadOptions) -> Iterator[Extract]:
 def _open(data: bytes) -> Any:
     import pypdfium2
 
+    with contextlib.suppress(pypdfium2.PdfiumError):
+        pypdfium2.PdfDocument(
+            b""
+        )  # pdfium sets no error for some files: then the one of the file before would be reported
     try:
         return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
@@ -98,22 +103,16 @@ class _Reader:
             self._document.init_forms()  # before any page is opened: else fields have no values
         except pypdfium2.PdfiumError:
             found.has_unread_form = True
-        text, laid_on = PagedText(), PagedText()
-        for number in range(1, found.pages + 1):
-            own, added = self._page(number)
-            text.add_page([*own, *added])
-            laid_on.add_page(added)
+        pages = [self._page(number) for number in range(1, found.pages + 1)]
         if len(found.failed) == found.pages:
             raise DocumentError("It is not a readable PDF (none of its pages can be opened).")
-        extract = Extract(
-            "",
-            title=_title(self._document),
-            notes=found.notes,
-            remedy=found.remedy,
-            scanned_pages=found.unread,
-        )
-        # What a scanner stamps on every page is not the text of a document.
-        return (laid_on if found.has_no_text_layer else text).build(extract)
+        text = PagedText(words_in(line for own, _ in pages for line in own))
+        for own, added in pages:
+            # What a scanner stamps on every page is not the text of a document.
+            text.add_page(added if found.has_no_text_layer else [*own, *added])
+        built = text.build(Extract("", title=_title(self._document)))
+        found.has_text = bool(built.text)
+        return replace(built, notes=found.notes, remedy=found.remedy, scanned_pages=found.unread)
 
     def _page(self, number: int) -> tuple[Sequence[Line], Sequence[Line]]:
         """Return the lines of a page, and those of fields and notes laid on it; none of what cannot be read."""

@@ -26,8 +26,8 @@ class Findings:
     """What was met; page numbers count from 1.
 
     `scanned` and `unreadable` pages are those that were not read: pictures of text, and text in fonts that do not say which
-    letters they show. `ocr_languages` is empty where OCR was not asked for. `has_unread_form` is true for what only the
-    program of a form shows, `is_cut` where the end of the file is missing.
+    letters they show. `ocr_languages` is empty where OCR was not asked for; `has_text` is false where nothing was found at
+    all. `has_unread_form` is true for what only the program of a form shows, `is_cut` where the end of the file is missing.
     """
 
     pages: int
@@ -39,6 +39,7 @@ class Findings:
     read_by_ocr: list[int] = field(default_factory=list)
     pictures: int = 0
     attachments: list[str] = field(default_factory=list)
+    has_text: bool = True
     has_unread_form: bool = False
     is_cut: bool = False
 
@@ -76,7 +77,8 @@ class Findings:
         yield from self._unread_notes()
         if self.read_by_ocr:
             was = "was" if len(self.read_by_ocr) == 1 else "were"
-            yield f"{_pages(self.read_by_ocr)} {was} read by OCR ({self.ocr_languages}): expect mistakes."
+            outcome = "expect mistakes" if self.has_text else "it found no text"
+            yield f"{_pages(self.read_by_ocr)} {was} read by OCR ({self.ocr_languages}): {outcome}."
         if self.has_unread_form:
             yield "What is filled in its form was not read."
         if self.pictures:

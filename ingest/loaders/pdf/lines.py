@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import quantiles
 
 from rag_app.text import normalise
@@ -24,6 +25,10 @@ _WIDE_CHARACTER = re.compile(f"[{WIDE}]")
 # Runs are cut where the width of characters changes, so that a box can be shared out evenly among its characters.
 _RUN = re.compile(rf"[{WIDE}]+|[^\s{WIDE}]+")
 _SENTENCE_END = re.compile(r"[.!?:;。！？：；][”’\"')\]』」）]*$")
+_LETTERS = r"[^\W\d_]+"
+_WORD = re.compile(rf"{_LETTERS}(?:-{_LETTERS})*")
+_WORD_START = re.compile(_LETTERS)
+_BROKEN_END = re.compile(rf"({_LETTERS})-$")
 # What no line before it goes on into: a list item, or something with a number.
 _BEGINNING = re.compile(r"(?:[-*•·‣▪–\ue000-\uf8ff]|\(?\d{1,3}[.)、])\s*\S")
 # A line this much shorter than the long lines of its page was ended by its author, not by the margin.
@@ -33,7 +38,7 @@ _SAME_SIZE = 1.1
 _LARGEST_COORDINATE = 1e6  # points; a page has 14,400 at most
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """The characters `[start, end)` of a line, none of them white space, and where they stand."""
 
@@ -42,7 +47,7 @@ class Run:
     place: Rectangle
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """A line of text, normalised, without white space around it.
 
@@ -116,11 +121,17 @@ def is_same_size(first: float, second: float) -> bool:
     return not (first and second) or 1 / _SAME_SIZE <= first / second <= _SAME_SIZE
 
 
-def join_lines(lines: Sequence[Line]) -> list[JoinedLine]:
+def words_in(lines: Iterable[Line]) -> set[str]:
+    """Return the words of lines in lower case, those with hyphens inside as one word."""
+    return {word for line in lines for word in _WORD.findall(line.text.lower())}
+
+
+def join_lines(lines: Sequence[Line], words: Container[str] = ()) -> list[JoinedLine]:
     """Return the lines of a page with those joined that the margin broke.
 
     A line goes on where it is about as long as the page's long lines and no sentence ends with it. Two CJK characters are
-    joined without a space, and a word that was hyphenated keeps its hyphen: it may be its own.
+    joined without a space. A word that was hyphenated at the margin keeps its hyphen, which may be its own, unless `words`,
+    those of the whole document, hold it without one and not with one.
     """
     widths = [width_of(line.text) for line in lines if line.text]
     full = _FULL_LINE * (quantiles(widths, n=10, method="inclusive")[-1] if len(widths) > 1 else 0)
@@ -133,25 +144,35 @@ def join_lines(lines: Sequence[Line]) -> list[JoinedLine]:
             groups.append([line])
         is_full = bool(line.text) and width_of(line.text) >= full
         goes_on = line.is_broken or (is_full and not _SENTENCE_END.search(line.text))
-    return [_joined(group, is_full=width_of(group[-1].text) >= full) for group in groups]
+    return [_joined(group, words, is_full=width_of(group[-1].text) >= full) for group in groups]
 
 
 def _continues(before: Line, line: Line) -> bool:
     return is_same_size(before.size, line.size) and (before.is_broken or not _BEGINNING.match(line.text))
 
 
-def _joined(lines: Sequence[Line], *, is_full: bool) -> JoinedLine:
-    parts: list[str] = []
-    runs: list[Run] = []
-    offset = 0
-    for number, line in enumerate(lines):
-        if number and not is_tight(lines[number - 1].text, line.text):
-            parts.append(" ")
-            offset += 1
-        parts.append(line.text)
-        runs += (Run(run.start + offset, run.end + offset, run.place) for run in line.runs)
-        offset += len(line.text)
-    return JoinedLine("".join(parts), tuple(runs), lines[0].size, is_full)
+def _joined(lines: Sequence[Line], words: Container[str], *, is_full: bool) -> JoinedLine:
+    text = lines[0].text
+    runs = list(lines[0].runs)
+    for before, line in pairwise(lines):
+        if before.is_broken and _is_one_word(before.text, line.text, words):
+            text = text[:-1]
+            if runs and runs[-1].end > len(text):
+                runs[-1] = replace(runs[-1], end=len(text))  # the box still covers the hyphen that is drawn
+        elif not is_tight(before.text, line.text):
+            text += " "
+        runs += (Run(run.start + len(text), run.end + len(text), run.place) for run in line.runs)
+        text += line.text
+    return JoinedLine(text, tuple(run for run in runs if run.start < run.end), lines[0].size, is_full)
+
+
+def _is_one_word(before: str, after: str, words: Container[str]) -> bool:
+    """Whether the document has the word that a line ends with and the next begins with, whole and never with its hyphen."""
+    first, second = _BROKEN_END.search(before), _WORD_START.match(after)
+    if not (first and second):
+        return False
+    halves = first[1].lower(), second[0].lower()
+    return "".join(halves) in words and "-".join(halves) not in words
 
 
 def width_of(line: str) -> int:

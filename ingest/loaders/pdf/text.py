@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.loaders.extract import Extract
@@ -43,8 +43,9 @@ class _Span:
 class PagedText:
     """Puts the text of a document together, page by page: pages are parted by a blank line."""
 
-    def __init__(self) -> None:
-        """Nothing is there yet."""
+    def __init__(self, words: Container[str] = ()) -> None:
+        """Nothing is there yet; `words` are those of all lines (`words_in`), by which broken ones are told."""
+        self._words = words
         self._parts: list[str] = []
         self._length = 0
         self._boxes: list[Box] = []
@@ -56,7 +57,7 @@ class PagedText:
         """Add a page; one without text begins where the next one does."""
         self._pages += 1
         is_first = is_apart = True
-        for line in join_lines(lines):
+        for line in join_lines(lines, self._words):
             if not line.text:
                 is_apart = True
                 continue

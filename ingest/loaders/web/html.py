@@ -44,6 +44,7 @@ _CDATA = re.compile(r"<!\[CDATA\[((?:(?!<!\[CDATA\[|\]\]>).)*)\]\]>", re.DOTALL)
 _CHANCE_TO_BREAK = re.compile(r"<wbr\b[^<>]*>", re.IGNORECASE)  # to the parser, all that follows one is in it
 _DEEPEST_LIST = 8  # lists nested deeper are indented no further
 _NOTABLE_SHARE = 0.3  # of the words of a page
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _LARGE_PICTURE = 20_000  # characters of a picture that is part of the page itself: smaller ones are signs
 
 
@@ -133,9 +134,13 @@ def add_html(builder: TextBuilder, tree: HtmlElement, *, left_out: Collection[Ht
 
 @dataclass
 class _Item:
-    """An item of a list. What comes after its first words (after a list in it, say) is a paragraph."""
+    """An item of a list. What comes after its first words (after a list in it, say) is a paragraph.
+
+    `marker` is what a browser puts before it: `3.` in a list with numbers.
+    """
 
     depth: int
+    marker: str
     has_begun: bool = False
 
 
@@ -149,7 +154,7 @@ class _Walker:
             None  # the heading or preformatted text that is open: blocks in it are not its own
         )
         self._items: list[_Item] = []
-        self._list_depth = 0
+        self._next_numbers: list[int | None] = []  # of each list that is open; None: it has none
 
     def start(self, element: HtmlElement) -> bool:
         tag = element.tag
@@ -164,11 +169,11 @@ class _Walker:
             return False
         elif tag in LISTS:
             self.flush()
-            self._list_depth += 1
+            self._next_numbers.append(_whole_number(element.get("start"), 1) if tag == "ol" else None)
         elif tag in LIST_ITEMS:
             self.flush()
-            depth = self._list_depth - (tag != "dd")  # the meaning of a term stands under it
-            self._items.append(_Item(min(max(depth, 0), _DEEPEST_LIST)))
+            depth = len(self._next_numbers) - (tag != "dd")  # the meaning of a term stands under it
+            self._items.append(_Item(min(max(depth, 0), _DEEPEST_LIST), self._marker(element)))
         elif tag in BLOCKS:
             self._break()
         return True
@@ -181,7 +186,7 @@ class _Walker:
             self._break_within_whole(tag)
         elif tag in LISTS:
             self.flush()
-            self._list_depth -= 1
+            self._next_numbers.pop()
         elif tag in LIST_ITEMS:
             self.flush()
             self._items.pop()
@@ -198,10 +203,19 @@ class _Walker:
         if not text:
             return
         if self._items and not self._items[-1].has_begun:
-            self._builder.list_item(text, depth=self._items[-1].depth)
+            self._builder.list_item(text, depth=self._items[-1].depth, marker=self._items[-1].marker)
             self._items[-1].has_begun = True
         else:
             self._builder.paragraph(text)
+
+    def _marker(self, item: HtmlElement) -> str:
+        """Return what stands before an item, and count it."""
+        following = self._next_numbers[-1] if self._next_numbers else None
+        if following is None:
+            return "-"
+        number = _whole_number(item.get("value"), following)
+        self._next_numbers[-1] = number + 1
+        return f"{number}."
 
     def _begin_block(self) -> None:
         """End the words so far: a block of its own kind comes, and what follows it in an item is not the item's begin."""
@@ -228,6 +242,10 @@ class _Walker:
             self._builder.heading(HEADINGS[tag], collapse(text))
         else:
             self._builder.code(text.replace(LINE_BREAK, "\n").replace("\u00a0", " "))
+
+
+def _whole_number(stated: str | None, default: int) -> int:
+    return int(stated) if stated and _NUMBER.fullmatch(stated) else default
 
 
 def _notes(part: MainText) -> Iterator[str]:

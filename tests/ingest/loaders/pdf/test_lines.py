@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.loaders.pdf.lines import Line, Run, join_lines, make_line, words_of
+from ingest.loaders.pdf.lines import Line, Run, join_lines, make_line, words_in, words_of
 
 PLACE = (10.0, 20.0, 30.0, 40.0)
 
@@ -47,6 +47,32 @@ def test_lines_are_joined_only_where_the_margin_broke_them(page: str, text: str 
 def test_a_word_that_was_broken_goes_on_however_short_its_line_is() -> None:
     lines = [Line("a much longer line of words, and full."), Line("then di-", is_broken=True), Line("vided")]
     assert [line.text for line in join_lines(lines)] == ["a much longer line of words, and full.", "then di-vided"]
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "text"),
+    [
+        pytest.param("It is divided.", "it is divided by two", id="the whole word stands elsewhere"),
+        pytest.param("It is DIVIDED.", "it is divided by two", id="in other letters"),
+        pytest.param("It is di-vided. It is divided.", "it is di-vided by two", id="with its hyphen, too"),
+        pytest.param("Nothing of that kind.", "it is di-vided by two", id="nowhere"),
+    ],
+)
+def test_a_broken_word_loses_its_hyphen_where_the_document_has_it_whole(elsewhere: str, text: str) -> None:
+    lines = [
+        make_line([("", "it", PLACE), (" ", "is", PLACE), (" ", "di-", PLACE)], is_broken=True),
+        make_line([("", "vided", PLACE), (" ", "by", PLACE), (" ", "two", PLACE)]),
+    ]
+    (line,) = join_lines(lines, words_in([*lines, Line(elsewhere)]))
+    assert line.text == text
+    assert [line.text[run.start : run.end] for run in line.runs][-4:] == [
+        "di" if "divided" in text else "di-", "vided", "by", "two"
+    ]  # fmt: skip
+
+
+def test_a_hyphen_that_pdfium_does_not_take_for_a_break_is_kept() -> None:
+    lines = [Line("this is by now a wide-"), Line("spread use of a word"), Line("It is widespread.")]
+    assert join_lines(lines, words_in(lines))[0].text.startswith("this is by now a wide-spread use")
 
 
 def test_lines_in_letters_of_different_size_are_not_joined() -> None:

@@ -242,6 +242,25 @@ def test_two_line_breaks_part_paragraphs() -> None:
     assert words("one<br>two<br> <br>three") == ["one\ntwo", "three"]
 
 
+@pytest.mark.parametrize(
+    ("body", "items"),
+    [
+        pytest.param("<ol><li>a</li><li>b</li></ol>", ["1. a", "2. b"], id="from one"),
+        pytest.param(
+            "<ol start=4><li>a</li><li value=9>b</li><li>c</li></ol>", ["4. a", "9. b", "10. c"], id="as stated"
+        ),
+        pytest.param("<ol start=x><li value=''>a</li></ol>", ["1. a"], id="stated wrongly"),
+        pytest.param(
+            "<ol><li>a<ol><li>b</li></ol></li><li>c</li></ol>", ["1. a", "  1. b", "2. c"], id="in one another"
+        ),
+        pytest.param("<ul><li>a</li></ul>", ["- a"], id="without numbers"),
+        pytest.param("<li>a</li>", ["- a"], id="without a list"),
+    ],
+)
+def test_items_have_the_numbers_that_a_browser_shows(body: str, items: list[str]) -> None:
+    assert [text for kind, text in parts(body) if kind is BlockKind.LIST_ITEM] == items
+
+
 def test_lists_keep_their_depth_and_each_item_its_own_text() -> None:
     body = (
         "<ul><li>one</li><li><p>two</p><p>still two</p><ol><li>inner</li><li>second<ul><li>deep</li></ul></li></ol>tail</li>"
@@ -250,8 +269,8 @@ def test_lists_keep_their_depth_and_each_item_its_own_text() -> None:
     assert parts(body) == [
         (BlockKind.LIST_ITEM, "- one"),
         (BlockKind.LIST_ITEM, "- two\nstill two"),
-        (BlockKind.LIST_ITEM, "  - inner"),
-        (BlockKind.LIST_ITEM, "  - second"),
+        (BlockKind.LIST_ITEM, "  1. inner"),
+        (BlockKind.LIST_ITEM, "  2. second"),
         (BlockKind.LIST_ITEM, "    - deep"),
         (BlockKind.PARAGRAPH, "tail"),
         (BlockKind.LIST_ITEM, "- three"),
