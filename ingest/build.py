@@ -251,14 +251,21 @@ def _parse_all(plan: _Plan, on_event: EventHandler) -> tuple[list[ParsedDocument
         else:
             reports.append(outcome)
     present = {report.path for report in reports}
-    gone = [path for path in plan.known_paths if path not in present]
-    reports += [
-        DocumentReport(path, FileStatus.SKIPPED, "It is gone from its source: removed.", intended=True) for path in gone
-    ]
+    closed = tuple(f"{report.path}/" for report in reports if report.status is FileStatus.FAILED)
+    reports += [_gone(path, closed) for path in plan.known_paths if path not in present]
     if not parsed:
         raise _nothing_to_index(plan.sources, reports)
     on_event(Event(EventKind.CHUNKED, "", total=len(_passages(parsed))))
     return parsed, tuple(reports)
+
+
+def _gone(path: str, closed: tuple[str, ...]) -> DocumentReport:
+    """Return the line of a document that was there before and is not found; `closed` are folders that cannot be read."""
+    if path.startswith(closed):
+        return DocumentReport(
+            path, FileStatus.FAILED, "Its folder cannot be read: removed.", "Make it readable, then run again."
+        )
+    return DocumentReport(path, FileStatus.SKIPPED, "It is gone from its source: removed.", intended=True)
 
 
 def _passages(parsed: Sequence[ParsedDocument]) -> list[Chunk]:

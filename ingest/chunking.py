@@ -139,7 +139,9 @@ class _Filling:
         elif self._current.units + group.units > room:
             is_kept_whole = group.block is not None and group.block.kind in _BY_LINE
             fresh = self._chunk_tokens - self._outline.units_at(group.pieces[0].start)
-            if (is_kept_whole and group.units <= fresh) or self._current.units >= room / 2:
+            if is_kept_whole and group.units <= fresh:
+                self._close(min(overlap, fresh - group.units))
+            elif self._current.units >= room / 2:
                 self._close(overlap)
 
     def _close(self, overlap: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,7 +31,7 @@ from rag_app.store.knowledge_base import KnowledgeBase
 _FUNCTION = "ingest.worker:read_file"
 # The libraries whose versions decide what text comes out of a file.
 _PARSERS = (
-    "lxml", "markdown-it-py", "openpyxl", "pypdfium2", "python-docx", "python-pptx", "trafilatura",
+    "lxml", "markdown-it-py", "openpyxl", "pypdfium2", "python-docx", "python-pptx", "pyyaml", "regex", "trafilatura",
 )  # fmt: skip
 # Batches that are read ahead of the one whose turn it is, for each child: enough to keep it busy, not enough to fill memory.
 _AHEAD = 4
@@ -64,6 +65,7 @@ class ParsingPlan:
             "parser_version": PARSER_VERSION,
             "parsers": {name: version(name) for name in _PARSERS},
             "normalisation": "NFC",
+            "unicode": unicodedata.unidata_version,
             "ocr": f"tesseract {tesseract_version()}, {self.ocr_languages}" if self.ocr_languages else "",
             "chunk_tokens": self.chunking.chunk_tokens,
             "overlap": self.chunking.overlap,
@@ -97,7 +99,7 @@ def parse(
         previous: a generation made with the same plan, whose unchanged documents are taken over; or None.
         on_file: told the path of each file when its outcome is about to be given.
     """
-    workers = plan.sandbox.workers or os.cpu_count() or 1
+    workers = plan.sandbox.workers or _processors()
     limits = SandboxLimits(
         seconds=plan.sandbox.seconds,
         cpu_seconds=plan.sandbox.cpu_seconds,
@@ -106,6 +108,8 @@ def parse(
         programs=(TESSERACT,),
     )
     known = previous.chunks.document_sums() if previous else {}
+    if previous:
+        known = {path: sha256 for path, sha256 in known.items() if previous.reports[path].complete}
     with (
         SandboxPool(_FUNCTION, limits, workers=workers) as pool,
         ThreadPoolExecutor(workers, thread_name_prefix="read") as executor,
@@ -126,6 +130,11 @@ def parse(
         finally:  # an interrupted build does not wait for what is still being read
             executor.shutdown(wait=False, cancel_futures=True)
             pool.close()
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -237,8 +246,11 @@ class _Reader:
             answer = self.pool.call(self._job(path, self.plan.ocr_languages), data, seconds=seconds)
             return documents_of(answer, path, sha256)
         except DocumentError as error:  # what was read without OCR is still good
-            note = f"OCR was given up. {error}"
-            return [replace(reading, notes=(*reading.notes, note)) for reading in readings]
+            note = f"OCR was given up: {error.found}"
+            return [
+                replace(reading, notes=(*reading.notes, note), remedy=error.remedy, is_complete=False)
+                for reading in readings
+            ]
 
 
 def _taken_over(previous: KnowledgeBase, path: str, sha256: str) -> ParsedDocument:
@@ -246,8 +258,7 @@ def _taken_over(previous: KnowledgeBase, path: str, sha256: str) -> ParsedDocume
     assert document is not None  # its sum was read from the same table
     assert document.sha256 == sha256
     chunks = tuple(previous.chunks.chunks_of(path))
-    reason, remedy = previous.remarks.get(path, ("", ""))
-    return ParsedDocument(document, chunks, _report(document, chunks, FileStatus.UNCHANGED, reason, remedy))
+    return ParsedDocument(document, chunks, replace(previous.reports[path], status=FileStatus.UNCHANGED))
 
 
 def _outcomes(path: str, readings: Sequence[Reading]) -> Iterator[ParsedDocument | DocumentReport]:
@@ -264,23 +275,21 @@ def _outcomes(path: str, readings: Sequence[Reading]) -> Iterator[ParsedDocument
                 where, FileStatus.EMPTY, reason or "There is no text in it.", remedy=reading.remedy, pages=reading.pages
             )
         else:
-            report = _report(reading.document, reading.chunks, FileStatus.INDEXED, reason, reading.remedy)
-            yield ParsedDocument(reading.document, reading.chunks, report)
+            yield ParsedDocument(reading.document, reading.chunks, _report(reading, reading.document, reason))
     if not readings:
         yield DocumentReport(path, FileStatus.EMPTY, "There are no records in it.")
 
 
-def _report(
-    document: Document, chunks: Sequence[Chunk], status: FileStatus, reason: str, remedy: str
-) -> DocumentReport:
+def _report(reading: Reading, document: Document, reason: str) -> DocumentReport:
     return DocumentReport(
         path=document.path,
-        status=status,
+        status=FileStatus.INDEXED,
         reason=reason,
-        remedy=remedy,
-        chunks=len(chunks),
-        pages=len(document.page_starts) or None,
+        remedy=reading.remedy,
+        chunks=len(reading.chunks),
+        pages=reading.pages,
         language=document.language,
         script=document.script,
         encoding=document.encoding or None,
+        complete=reading.is_complete,
     )

@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ingest.loaders.registry import NOT_READ, loader_for, supported_endings
 from rag_app.datatypes import DocumentReport, FileStatus
@@ -48,12 +48,19 @@ def resolve_sources(given: Sequence[Path], before: Sequence[Source], *, replace:
         absolute = Path(os.path.abspath(path.expanduser()))
         if not os.path.exists(absolute):  # noqa: PTH110 - Path.exists raises for a name that is too long
             raise SourceError(f"There is no file or folder {str(path)[:200]}.", "Check the path.")
+        if shown_name(str(absolute)) != str(absolute):
+            raise SourceError(
+                f"The path {shown_name(str(absolute))[:200]} is not Unicode, and could not be written down.",
+                "Rename it, or name a folder above it that is.",
+            )
         if str(absolute) not in [source.path for source in sources]:
             taken = {source.name for source in sources}
-            name = base = absolute.name or "root"
+            name = absolute.name or "root"
+            # The number stands before the ending, by which a file's loader is chosen.
+            stem, ending = (absolute.stem, absolute.suffix) if absolute.is_file() else (name, "")
             number = 2
             while name in taken:
-                name, number = f"{base} ({number})", number + 1
+                name, number = f"{stem} ({number}){ending}", number + 1
             sources.append(Source(name, str(absolute)))
     if not sources:
         raise SourceError("A new knowledge base needs documents.", "Name a file or a folder: python -m ingest FOLDER")
@@ -79,16 +86,20 @@ def discover(
         if root.is_dir():
             yield from walk.folder(root, source.name)
         elif root.exists():
-            yield walk.file(root, source.name)
+            yield walk.file(root.resolve(), source.name)  # a link that is named is the source; others are not followed
 
 
 @dataclass
 class _Walk:
-    """One walk over all sources; `seen` says under which path a file, by device and number, was met first."""
+    """One walk over all sources.
+
+    `seen` says under which path a file, by device and number, is read; `paths` are those that were given out.
+    """
 
     max_bytes: int
     passed_over: Path | None
     seen: dict[tuple[int, int], str] = field(default_factory=dict)
+    paths: set[str] = field(default_factory=set)
 
     def folder(self, folder: Path, prefix: str) -> Iterator[InputFile | DocumentReport]:
         """Yield what is in a folder and those below it, depth first, without a Python call for each level."""
@@ -112,9 +123,7 @@ class _Walk:
             return
         is_beir = any(entry.name == _BEIR_CORPUS for entry in entries)
         for entry in entries:
-            # A name need not be Unicode, a path must.
-            name = entry.name if entry.name.isascii() else os.fsencode(entry.name).decode("utf-8", "backslashreplace")
-            path = f"{prefix}/{name}"
+            path = self._own_path(f"{prefix}/{shown_name(entry.name)}")
             if reason := self._left_out_by_design(entry, is_beir):
                 yield DocumentReport(path, FileStatus.SKIPPED, reason, intended=True)
             elif entry.is_symlink():
@@ -128,6 +137,14 @@ class _Walk:
                 yield Path(entry.path), path
             else:
                 yield self.file(Path(entry.path), path)
+
+    def _own_path(self, path: str) -> str:
+        """Return a path that no other entry has: `shown_name` may make two names one."""
+        own, number = path, 2
+        while own in self.paths:
+            own, number = f"{path} ({number})", number + 1
+        self.paths.add(own)
+        return own
 
     def _left_out_by_design(self, entry: os.DirEntry[str], is_beir: bool) -> str:
         if entry.name.startswith("."):
@@ -145,17 +162,23 @@ class _Walk:
             return DocumentReport(path, FileStatus.FAILED, f"It cannot be read: {error.strerror}.")
         if not stat.S_ISREG(status.st_mode):
             return DocumentReport(path, FileStatus.SKIPPED, "It is not a regular file.")
-        first = self.seen.setdefault((status.st_dev, status.st_ino), path) if status.st_ino else path
-        if first != path:
-            return DocumentReport(path, FileStatus.SKIPPED, f"It was read already, as {first}.", intended=True)
-        if loader_for(file.name) is None:
-            remedy = NOT_READ.get(file.suffix.lower(), f"These are read: {supported_endings()}.")
-            return DocumentReport(path, FileStatus.SKIPPED, f"The format {file.suffix} is not read.", remedy=remedy)
+        if loader_for(path) is None:
+            ending = PurePosixPath(path).suffix
+            remedy = NOT_READ.get(ending.lower(), f"These are read: {supported_endings()}.")
+            return DocumentReport(path, FileStatus.SKIPPED, f"The format {ending} is not read.", remedy=remedy)
         if status.st_size > self.max_bytes:
             return DocumentReport(
                 path, FileStatus.SKIPPED, _too_large(status.st_size, self.max_bytes), remedy=_RAISE_LIMIT
             )
+        first = self.seen.setdefault((status.st_dev, status.st_ino), path) if status.st_ino else path
+        if first != path:
+            return DocumentReport(path, FileStatus.SKIPPED, f"It is read already, as {first}.", intended=True)
         return InputFile(file, path, status.st_size, self.max_bytes)
+
+
+def shown_name(name: str) -> str:
+    """Return a file name as Unicode: it need not be, a document's path must."""
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def read_input(entry: InputFile) -> bytes:

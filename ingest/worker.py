@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,7 +19,7 @@ from ingest.loaders.registry import Loader, loader_for
 from rag_app.datatypes import Block, BlockKind, Chunk, Document
 from rag_app.errors import DocumentError
 from rag_app.language import language_of
-from rag_app.store.boxes import pack_boxes
+from rag_app.store.boxes import check_boxes, pack_boxes
 from rag_app.text import hidden_characters, longest_word
 
 # A word of so many characters is no word: base64, a damaged file. It is cut, and said to be.
@@ -44,7 +44,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Reading:
-    """One record of a file as a child read it. `document` is None where it has no text; `record` is its name in the file."""
+    """One record of a file as a child read it. `document` is None where it has no text; `record` is its name in the file.
+
+    `is_complete` is false where reading it was given up on the way.
+    """
 
     record: str
     document: Document | None
@@ -53,6 +56,7 @@ class Reading:
     notes: tuple[str, ...]
     remedy: str
     scanned_pages: tuple[int, ...]
+    is_complete: bool = True
 
 
 def read_file(argument: list[Any], data: bytes) -> list[dict[str, Any]]:
@@ -124,7 +128,7 @@ def _remarks(text: str) -> Iterator[str]:
         yield f"It has a word of {length} characters, which was cut."
 
 
-def documents_of(answer: list[dict[str, Any]], path: str, file_sha256: str) -> list[Reading]:
+def documents_of(answer: Any, path: str, file_sha256: str) -> list[Reading]:
     """Return what a child made of a file.
 
     Args:
@@ -133,45 +137,71 @@ def documents_of(answer: list[dict[str, Any]], path: str, file_sha256: str) -> l
         file_sha256: of its bytes.
 
     Raises:
-        DocumentError: the answer contradicts itself, as that of a child which was taken over may.
+        DocumentError: the answer is not what it should be, as that of a child which was taken over may be.
     """
     try:
         return [_reading(values, path, file_sha256) for values in answer]
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DocumentError("The process that read it answered nonsense.") from error
 
 
 def _reading(values: dict[str, Any], path: str, file_sha256: str) -> Reading:
+    for name in ("record", "media_type", "language", "script", "encoding", "title", "text", "boxes", "remedy"):
+        _checked(values[name])
     text: str = values["text"]
-    sha256 = hashlib.sha256(text.encode()).hexdigest() if values["record"] else file_sha256
-    blocks = tuple(Block(BlockKind(kind), *rest) for kind, *rest in values["blocks"])
-    document = _document(values, path, sha256, blocks, base64.b64decode(values["boxes"], validate=True))
-    chunks = tuple(
-        Chunk(
-            document.path,
-            ordinal,
-            start,
-            end,
-            text[start:end],
-            page,
-            last_page,
-            tuple(heading_path),
-            table_header,
-            name,
-        )
-        for ordinal, (start, end, page, last_page, heading_path, table_header, name) in enumerate(values["chunks"])
+    pages = tuple(_offset(start, len(text)) for start in values["page_starts"])
+    blocks = tuple(
+        Block(BlockKind(kind), _offset(start, len(text)), _offset(end, len(text)), _offset(level, 6), _checked(label))
+        for kind, start, end, level, label in values["blocks"]
     )
-    if any(not 0 <= chunk.start < chunk.end <= len(text) for chunk in chunks):
-        raise ValueError("a chunk outside of its document")
+    boxes = check_boxes(base64.b64decode(values["boxes"], validate=True), len(text))
+    sha256 = hashlib.sha256(text.encode()).hexdigest() if values["record"] else file_sha256
+    document = _document(values, path, sha256, blocks, boxes)
+    chunks = tuple(_chunk(document, ordinal, row) for ordinal, row in enumerate(values["chunks"]))
     return Reading(
         record=values["record"],
         document=document if chunks else None,
         chunks=chunks,
-        pages=len(document.page_starts) or None,
-        notes=tuple(values["notes"]),
+        pages=len(pages) or None,
+        notes=tuple(_checked(note) for note in values["notes"]),
         remedy=values["remedy"],
-        scanned_pages=tuple(values["scanned_pages"]),
+        scanned_pages=tuple(_offset(page, len(pages)) for page in values["scanned_pages"]),
     )
+
+
+def _chunk(document: Document, ordinal: int, row: Sequence[Any]) -> Chunk:
+    start, end, page, last_page, heading_path, table_header, name = row
+    last = len(document.page_starts)
+    if not 0 <= _offset(start, len(document.text)) < _offset(end, len(document.text)):
+        raise ValueError("a chunk without text")
+    return Chunk(
+        document_path=document.path,
+        ordinal=ordinal,
+        start=start,
+        end=end,
+        text=document.text[start:end],
+        page=None if page is None else _offset(page, last),
+        last_page=None if last_page is None else _offset(last_page, last),
+        heading_path=tuple(_checked(heading) for heading in heading_path),
+        table_header=_checked(table_header),
+        name=_checked(name),
+    )
+
+
+def _checked(value: Any) -> str:
+    """Return a text that can be stored (half a surrogate pair cannot: its encoding is a ValueError)."""
+    if not isinstance(value, str):
+        raise TypeError("a text is none")
+    if not value.isascii():
+        value.encode()
+    return value
+
+
+def _offset(value: Any, most: int) -> int:
+    """Return a whole number from 0 to `most`."""
+    if type(value) is not int or not 0 <= value <= most:  # True and False are numbers to Python
+        raise ValueError("an offset outside of its document")
+    return value
 
 
 def _document(values: dict[str, Any], path: str, sha256: str, blocks: tuple[Block, ...], boxes: bytes) -> Document:

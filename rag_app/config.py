@@ -97,7 +97,7 @@ class SandboxSettings(_Stage):
     seconds: int = Field(default=90, ge=1)
     cpu_seconds: int = Field(default=60, ge=1)
     memory_megabytes: int = Field(default=1500, ge=256)
-    output_megabytes: int = Field(default=64, ge=1)
+    output_megabytes: int = Field(default=200, ge=1)
     workers: int = Field(default=0, ge=0, le=64)
 
 

@@ -280,7 +280,8 @@ class DocumentReport:
     """What became of one input file or record, why, and what can be done about it. `path` is that of `Document`.
 
     `reason` also says what could not be read of a document that was indexed. `intended` is true where it was left out by
-    design: hidden, gone from the disk, or the questions of a data set.
+    design: hidden, gone from the disk, or the questions of a data set. `complete` is false where reading it was given up on the
+    way, so that it is read again by the next build.
     """
 
     path: str
@@ -293,6 +294,7 @@ class DocumentReport:
     script: str | None = None
     encoding: str | None = None
     intended: bool = False
+    complete: bool = True
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ class _Child:
                 ) from error
             except _EndedError as error:
                 raise self._death(cpu_seconds) from error
-            except (ValueError, LookupError, TypeError, AttributeError) as error:
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
                 raise SandboxError("The process that read it answered nonsense.") from error
             finally:
                 if used >= _WORN_SHARE * self._limits.memory_megabytes:
@@ -179,7 +179,10 @@ class _Child:
                 if self._is_stopped:
                     raise _EndedError
                 self._process = self._start()
-            _exchange(self._process, b"", _STARTUP_SECONDS, MEBIBYTE)  # its first words: it is ready
+            try:
+                _exchange(self._process, b"", _STARTUP_SECONDS, MEBIBYTE)  # its first words: it is ready
+            except _OverTimeError as error:
+                raise SandboxError(f"The process to read it in did not start within {_STARTUP_SECONDS} s.") from error
         return self._process
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -216,7 +219,10 @@ class _Child:
     def _death(self, cpu_seconds: int) -> SandboxError:
         if self._is_stopped or self._process is None:
             return SandboxError("It was not read: the program is ending.")
-        code = self._process.wait()
+        try:
+            code = self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:  # it has closed its pipe and lives on
+            return SandboxError("The process that read it broke off.")
         if code == -signal.SIGXCPU:
             return SandboxError(f"It took more than {cpu_seconds} s of processor time.", _raise_setting("CPU_SECONDS"))
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
@@ -289,10 +295,10 @@ def _exchange(process: subprocess.Popen[bytes], request: bytes, seconds: float, 
     while (length := _announced_length(answer)) is None or len(answer) < LENGTH.size + length:
         if length is not None and length > most:
             raise _OverSizeError
-        left = deadline - time.monotonic()
-        if left <= 0:
+        events = waiting.poll(max(deadline - time.monotonic(), 0) * 1000)
+        if not events:  # what is there is read, however late it is: it may be this process that was held up
             raise _OverTimeError
-        for descriptor, _ in waiting.poll(left * 1000):
+        for descriptor, _ in events:
             if descriptor == reader:
                 piece = os.read(reader, _PIECE)
                 if not piece:

@@ -11,8 +11,11 @@ import json
 import os
 import re
 import resource
+import select
+import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import IO, Any
 
@@ -46,6 +49,8 @@ def main() -> None:
     _limit(resource.RLIMIT_CORE, 0)
     module, _, name = settings["function"].partition(":")
     function: Function = getattr(importlib.import_module(module), name)
+    watching = threading.Thread(target=_end_with_the_parent, args=(requests.fileno(), settings["folder"]), daemon=True)
+    watching.start()
     sys.addaudithook(_Guard(settings["folder"], limits.programs))
     _send(replies, b"{}")
     while header := _frame(requests):
@@ -57,6 +62,16 @@ def main() -> None:
         outcomes = [_outcome(function, argument, requests.read(length)) for argument, length in calls]
         _send(replies, _answer(outcomes, limits.output_megabytes * MEBIBYTE))
         signal.setitimer(signal.ITIMER_REAL, 0)
+    watching.join()  # it ends this process
+
+
+def _end_with_the_parent(descriptor: int, folder: str) -> None:
+    """Wait until the parent's end of the pipe is closed, which its death does as well; then leave nothing behind."""
+    hang_up = select.poll()
+    hang_up.register(descriptor, 0)  # told of nothing but that
+    hang_up.poll()
+    shutil.rmtree(folder, ignore_errors=True)
+    ctypes.CDLL(None).killpg(0, signal.SIGKILL)  # with what this process has started
 
 
 def _limit(kind: int, value: int) -> None:
@@ -92,7 +107,11 @@ def _outcome(function: Function, argument: object, data: bytes) -> dict[str, Any
 def _answer(outcomes: Sequence[dict[str, Any]], most: int) -> bytes:
     """Return the outcomes as JSON bytes. What is too large is refused here: the parent would kill this process for it."""
     used, peak = _memory_megabytes()
-    refusal = {"kind": "document", "found": f"It holds more than {most // MEBIBYTE} MB of text.", "remedy": ""}
+    refusal = {
+        "kind": "document",
+        "found": f"Its text, with its structure, comes to more than {most // MEBIBYTE} MB.",
+        "remedy": "Cut it into several files, or raise RAG_APP_SANDBOX__OUTPUT_MEGABYTES.",
+    }
     try:
         encoded = _encoded(outcomes)
         if len(encoded) > most:
@@ -145,12 +164,16 @@ class _Guard:
         "pty.",
         "webbrowser.",
     )
-    _PATHS = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.chmod", "os.truncate")
+    _PATHS = (
+        "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.chmod", "os.chown", "os.truncate",
+        "os.utime", "sqlite3.connect",
+    )  # fmt: skip
     _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
     def __init__(self, folder: str, programs: Sequence[str]) -> None:
         self._folder = folder + os.sep
-        self._programs = frozenset(programs)
+        places = (shutil.which(program) for program in programs)
+        self._programs = frozenset(programs) | {place for place in places if place}
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
@@ -158,7 +181,7 @@ class _Guard:
             if isinstance(flags, int) and flags & self._WRITING:
                 self._check(event, path)
         elif event == "subprocess.Popen":
-            if os.path.basename(os.fsdecode(arguments[0])) not in self._programs:  # noqa: PTH119 - runs at every event
+            if os.fsdecode(arguments[0]) not in self._programs:
                 raise PermissionError(f"the sandbox does not start {arguments[0]!r}")
         elif event in self._PATHS:
             for path in arguments[:2]:

@@ -47,7 +47,7 @@ ENGLISH_STOP_WORDS = frozenset(
 
 _SENTENCE_END = re.compile(
     r"[。！？；…]+[”’」』）】》\"')\]]*"  # CJK stops end a sentence wherever they stand
-    r"|[.!?]+[”’\"')\]]*(?=\s|$)"  # Latin ones only before white space
+    r"|(?<![.!?])[.!?]++[”’\"')\]]*+(?=\s|$)"  # Latin ones only before white space
     r"|\n[ \t]*\n\s*"  # a blank line
     r"|\n(?=[ \t]*(?:[-*+•>|#]|\d{1,3}(?:[.)]\s|、)))"  # a list item, quotation, table row or heading begins
 )

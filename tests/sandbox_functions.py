@@ -62,6 +62,18 @@ def _start(data: bytes, *command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def _start_own(data: bytes) -> None:
+    program = Path(tempfile.gettempdir()) / "echo"
+    program.write_text("#!/bin/sh\necho mine\n")
+    program.chmod(0o700)
+    subprocess.run([str(program)], check=True)
+
+
+def _close_and_wait(data: bytes) -> None:
+    os.closerange(3, 64)
+    time.sleep(60)
+
+
 def _print(data: bytes) -> str:
     print("noise")
     os.write(1, b"more noise")
@@ -86,7 +98,9 @@ _DEEDS = {
     "write own": _write_own,
     "start": _start,
     "print": _print,
-    "modules": lambda data: sorted(sys.modules),
+    "folder": lambda data: tempfile.gettempdir(),
+    "start own": _start_own,
+    "close and wait": _close_and_wait,
     "environment": lambda data: dict(os.environ),
     "process": lambda data: os.getpid(),
     "wait for": lambda data, seconds: time.sleep(seconds) or os.getpid(),

@@ -91,6 +91,15 @@ def test_sentences_end_where_a_reader_would_end_them(text: str, expected: list[s
     assert sentences(text) == expected
 
 
+@pytest.mark.parametrize(
+    "text", ["." * 100_000 + "a", ("Chapter " + "." * 200 + " 12\n") * 5_000], ids=["dots", "leaders"]
+)
+def test_rows_of_dots_are_cut_in_linear_time(text: str) -> None:
+    started = time.perf_counter()
+    sentences(text)
+    assert time.perf_counter() - started < 2  # trying each dot as the first took minutes
+
+
 def test_a_text_of_nothing_but_abbreviations_is_cut_in_linear_time() -> None:
     started = time.perf_counter()
     assert len(sentences("a. b. " * 10_000)) == 1

@@ -10,7 +10,6 @@ import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingest.loaders.encoding import decode
@@ -107,7 +106,8 @@ def _leaves(tokens: Sequence[Token], references: dict[str, Any]) -> Iterator[_Le
 
 def _header_cells(tokens: Sequence[Token], table: int) -> Iterator[Token]:
     """Yield the text of each cell in the header row of the table that begins at a token."""
-    for token in islice(tokens, table, None):
+    for i in range(table, len(tokens)):
+        token = tokens[i]
         if token.type == "thead_close":
             return
         if token.type == "inline":

@@ -18,6 +18,8 @@ _DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 20
 _STATED_DELIMITER = re.compile(r"\"?sep=([,;\t|])\"?\n", re.IGNORECASE)  # Excel's first line, meant for itself
 _NAMED_LINES = 5
+_MOST_TITLES = 3
+_NUMBER = re.compile(r"^\s*[-+]?[\d.,]+\s*%?\s*$")
 
 
 def load_csv(data: bytes, options: LoadOptions) -> Iterator[Extract]:
@@ -39,22 +41,26 @@ def load_tsv(data: bytes, options: LoadOptions) -> Iterator[Extract]:
 def row_sentences(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Yield a line for each row, `column: value; column: value`; the first row with words names the columns.
 
-    Empty cells are left out and line breaks in cells become spaces. A table of nothing but names gives those.
+    Empty cells are left out and line breaks in cells become spaces. A table of nothing but names gives those, and names that
+    no row has a value for come last.
     """
     cleaned = ([" ".join(cell.split()) for cell in row] for row in rows)
     filled = (row for row in cleaned if any(row))
     columns = next(filled, [])
-    first = next(filled, None)
-    if first is None:
-        if columns:
-            yield "; ".join(columns)
-        return
-    for row in chain([first], filled):
+    unused = dict.fromkeys(i for i, name in enumerate(columns) if name)
+    has_records = False
+    for row in filled:
+        has_records = True
         yield "; ".join(
             f"{columns[i]}: {value}" if i < len(columns) and columns[i] else value
             for i, value in enumerate(row)
             if value
         )
+        if unused:
+            unused = {i: None for i in unused if i >= len(row) or not row[i]}
+    if unused:
+        names = "; ".join(columns[i] for i in unused)
+        yield f"No values: {names}" if has_records else names
 
 
 def _lines(text: str) -> list[str]:
@@ -78,9 +84,28 @@ def _delimiter(lines: Sequence[str]) -> str:
 def _table(lines: Sequence[str], delimiter: str, encoding: str) -> Extract:
     broken: list[int] = []
     builder = TextBuilder()
-    for sentence in row_sentences(_rows(lines, delimiter, broken)):
+    rows = _rows(lines, delimiter, broken)
+    first = _titles(builder, rows)
+    for sentence in row_sentences(chain(first, rows)):
         builder.paragraph(sentence)
     return builder.build(Extract("", notes=_notes(broken), encoding=encoding))
+
+
+def _titles(builder: TextBuilder, rows: Iterator[Sequence[str]]) -> list[Sequence[str]]:
+    """Add the rows of one cell that stand above a table as what they are, its titles; return the rows read beyond them.
+
+    What follows them must look like a row of column names, several and none of them a number, and have a record below it.
+    """
+    seen = [row for row in islice(rows, 2 * _MOST_TITLES + 2) if any(cell.strip() for cell in row)]
+    for count, row in enumerate(seen[: _MOST_TITLES + 1]):
+        filled = [cell for cell in row if cell.strip()]
+        if len(filled) > 1:
+            if not count or len(seen) == count + 1 or any(_NUMBER.search(cell) for cell in filled):
+                break
+            for title in seen[:count]:
+                builder.paragraph(" ".join(title))
+            return seen[count:]
+    return seen
 
 
 def _rows(lines: Sequence[str], delimiter: str, broken: list[int]) -> Iterator[list[str]]:

@@ -20,6 +20,25 @@ def pack_boxes(boxes: Iterable[Box]) -> bytes:
     return zlib.compress(b"".join(rows)) if rows else b""
 
 
+def check_boxes(packed: bytes, length: int) -> bytes:
+    """Return packed boxes if they are those of a text of this length: a child process that was taken over may have made them.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not packed:
+        return packed
+    unpacker = zlib.decompressobj()
+    try:
+        rows = unpacker.decompress(packed, _ROW.size * length + 1)  # there are no more boxes than characters
+        are_whole = unpacker.eof and not len(rows) % _ROW.size
+        if are_whole and all(0 <= start < end <= length for start, end, *_ in _ROW.iter_unpack(rows)):
+            return packed
+    except zlib.error as error:
+        raise ValueError("the boxes cannot be unpacked") from error
+    raise ValueError("the boxes are not those of this text")
+
+
 def unpack_boxes(packed: bytes, start: int, end: int) -> Iterator[Box]:
     """Yield the boxes that hold a character of `[start, end)`, cut to that span.
 

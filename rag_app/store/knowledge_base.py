@@ -12,7 +12,7 @@ import json
 from functools import cached_property
 from pathlib import Path
 
-from rag_app.datatypes import Fingerprint
+from rag_app.datatypes import DocumentReport, Fingerprint
 from rag_app.errors import EmbedderMismatch, KnowledgeBaseDamaged
 from rag_app.store import layout
 from rag_app.store.chunks import ChunkStore
@@ -79,8 +79,8 @@ class KnowledgeBase:
         return KeywordIndex(self.folder / layout.KEYWORDS)
 
     @cached_property
-    def remarks(self) -> dict[str, tuple[str, str]]:
-        """What the build said of each document that it indexed, by path: what was not read of it, and what to do.
+    def reports(self) -> dict[str, DocumentReport]:
+        """What the build said of each file, by path.
 
         Raises:
             KnowledgeBaseDamaged: the report cannot be read.
@@ -88,7 +88,7 @@ class KnowledgeBase:
         path = self.folder / layout.REPORT
         try:
             documents = json.loads(path.read_text(encoding="utf-8"))["documents"]
-            return {document["path"]: (document["reason"], document["remedy"]) for document in documents}
+            return {document["path"]: DocumentReport(**document) for document in documents}
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise KnowledgeBaseDamaged(
                 f"{path} cannot be read: {error}.", layout.rebuild_command(self.folder.parent)

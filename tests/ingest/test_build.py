@@ -47,6 +47,7 @@ def test_the_json_report_has_the_promised_shape(built: Outcome, indexes: Path, t
         "script": "Hans",
         "encoding": "utf-8",
         "intended": False,
+        "complete": True,
     }
     (model,) = report["models"]
     assert (model["model"], model["dimension"]) == (str(tiny_embedder), 32)

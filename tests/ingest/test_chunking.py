@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ingest.chunking import chunk_document
 from ingest.loaders.extract import TextBuilder
 from ingest.loaders.markdown import markdown_blocks
-from rag_app.datatypes import Chunk, Document
+from rag_app.datatypes import BlockKind, Chunk, Document
 from rag_app.text import normalise, size_in_units
 
 
@@ -260,6 +260,18 @@ def test_a_table_that_fits_a_chunk_is_not_cut() -> None:
     holding = [chunk for chunk in chunks if " | " in chunk.text]
     assert len(holding) == 1
     assert holding[0].text.count("EUR") == 6
+
+
+@settings(deadline=None)
+@given(st.integers(1, 12), st.integers(0, 12), st.integers(0, 60))
+def test_what_fits_a_chunk_is_whole_whatever_comes_before_it(rows: int, sentences: int, overlap: int) -> None:
+    before = "Some words before the table that take a part of the room. " * sentences
+    whole = table_document(rows, before=before)
+    (table,) = [block for block in whole.blocks if block.kind is BlockKind.TABLE]
+    text = whole.text[table.start : table.end]
+    chunks = chunk_document(whole, chunk_tokens=120, overlap=overlap)
+    if size_in_units(text) + size_in_units("Devices") <= 120:
+        assert any(text in chunk.text for chunk in chunks)
 
 
 def test_the_header_of_a_wide_table_is_shortened() -> None:

@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from ingest.parsing import ParsedDocument, ParsingPlan, parse, plan_parsing
 from ingest.sources import discover, resolve_sources
 from rag_app.config import Settings, load_settings
 from rag_app.datatypes import DocumentReport, FileStatus
+from tests.conftest import TEXTS, SmallBase
 from tests.ingest import bad_files as bad
 
 # Read before the tests' own fixture takes RAG_APP_* out of the environment.
@@ -151,7 +153,39 @@ def test_where_ocr_takes_too_long_what_was_read_without_it_is_kept(folder: Path)
     assert isinstance(report, DocumentReport)
     assert report.status is FileStatus.EMPTY
     assert "None of its 9 pages has a text layer" in report.reason
-    assert "OCR was given up. It took longer than 1 s." in report.reason
+    assert "OCR was given up: It took longer than 1 s." in report.reason
+
+
+def test_what_was_given_up_on_the_way_is_read_again_by_the_next_build(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, small_base: SmallBase
+) -> None:
+    """The documents of the small base are unchanged, but one of them was not read to its end."""
+    knowledge_base = small_base.open()
+    sums = knowledge_base.chunks.document_sums()
+    reports = {path: DocumentReport(path, FileStatus.INDEXED, complete=path != "docs/vpn.md") for path in sums}
+    monkeypatch.setitem(knowledge_base.__dict__, "reports", reports)
+    for path, text in TEXTS.items():
+        (folder / path.removeprefix("docs/")).write_text(text)
+    monkeypatch.setattr("ingest.parsing.hashlib", _SumsOf({text.encode(): sums[path] for path, text in TEXTS.items()}))
+    entries = list(discover(resolve_sources([folder], [], replace=False), max_bytes=1000))
+    found = [
+        item.report
+        for item in parse(entries, plan(), knowledge_base, lambda path: None)
+        if isinstance(item, ParsedDocument)
+    ]
+    assert {report.path: str(report.status) for report in found} == {
+        "docs/passwords.md": "unchanged", "docs/vpn.md": "indexed", "docs/密码.md": "unchanged"
+    }  # fmt: skip
+
+
+class _SumsOf:
+    """Stands for hashlib: gives the sums that the small base was made with."""
+
+    def __init__(self, sums: dict[bytes, str]) -> None:
+        self._sums = sums
+
+    def sha256(self, data: bytes) -> SimpleNamespace:
+        return SimpleNamespace(hexdigest=lambda: self._sums[data])
 
 
 @pytest.mark.usefixtures("tesseract")

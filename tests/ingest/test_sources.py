@@ -233,7 +233,7 @@ def test_a_file_that_two_sources_hold_is_read_once(folder: Path) -> None:
     entries = found(folder, folder / "part")
     assert [entry.path for entry in entries] == ["docs/part/a.md", "part/a.md"]
     assert entries[1] == DocumentReport(
-        "part/a.md", FileStatus.SKIPPED, "It was read already, as docs/part/a.md.", intended=True
+        "part/a.md", FileStatus.SKIPPED, "It is read already, as docs/part/a.md.", intended=True
     )
 
 
@@ -241,8 +241,53 @@ def test_a_second_name_of_a_file_is_reported_with_the_first(folder: Path) -> Non
     (folder / "a.md").write_text("x")
     (folder / "b.md").hardlink_to(folder / "a.md")
     assert found(folder)[1] == DocumentReport(
-        "docs/b.md", FileStatus.SKIPPED, "It was read already, as docs/a.md.", intended=True
+        "docs/b.md", FileStatus.SKIPPED, "It is read already, as docs/a.md.", intended=True
     )
+
+
+def test_a_second_name_that_is_not_read_hides_no_file(folder: Path) -> None:
+    (folder / "a.bak").write_text("x")
+    (folder / "b.md").hardlink_to(folder / "a.bak")
+    skipped, read = found(folder)
+    assert isinstance(skipped, DocumentReport)
+    assert isinstance(read, InputFile)
+
+
+def test_two_files_of_one_name_named_as_sources_keep_their_ending(tmp_path: Path) -> None:
+    files = [tmp_path / parent / "notes.txt" for parent in "ab"]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text("text")
+    sources = resolve_sources(files, [], replace=False)
+    assert [source.name for source in sources] == ["notes.txt", "notes (2).txt"]
+    assert all(isinstance(entry, InputFile) for entry in discover(sources, max_bytes=100))
+
+
+def test_a_link_to_a_file_that_the_user_names_is_read_and_hides_nothing(folder: Path) -> None:
+    (folder / "target.md").write_text("text")
+    (folder.parent / "link.md").symlink_to(folder / "target.md")
+    (entry,) = found(folder.parent / "link.md")
+    assert isinstance(entry, InputFile)
+    assert (entry.path, read_input(entry)) == ("link.md", b"text")
+
+
+def test_names_that_become_one_when_they_are_shown_get_paths_of_their_own(folder: Path) -> None:
+    try:
+        (folder / os.fsdecode(b"caf\xe9.md")).write_text("text")
+    except OSError:
+        pytest.skip("this file system takes Unicode names alone")
+    (folder / "caf\\xe9.md").write_text("text")
+    assert len({entry.path for entry in found(folder)}) == 2
+
+
+def test_a_source_whose_path_is_no_unicode_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    source = tmp_path / os.fsdecode(b"src\xe9")
+    try:
+        source.mkdir()
+    except OSError:
+        pytest.skip("this file system takes Unicode names alone")
+    with pytest.raises(SourceError, match=r"src\\xe9 is not Unicode.*Rename it"):
+        resolve_sources([source], [], replace=False)
 
 
 def test_a_socket_is_not_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,11 @@ This module knows nothing of paragraphs among each other.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ingest.loaders.office.open_xml import Element
+from ingest.loaders.office.symbols import symbol
 
 _CHARACTERS = {"br": "\n", "cr": "\n", "tab": "\t", "ptab": "\t", "noBreakHyphen": "-"}
 # Deleted text, commands of fields, formats (a `tab` among them is a tab stop), and how a character is pronounced (`rt`):
@@ -18,6 +20,7 @@ _ATTACHED = frozenset(
     {"txbxContent", "footnoteReference", "endnoteReference", "commentReference"}
     | {"docPr", "chart", "relIds", "pic", "imagedata", "object"}
 )
+_CODE = re.compile("[0-9A-Fa-f]{1,6}")
 _APPLICATION = "\u2061"  # the invisible sign between a function and its argument
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _SIGNS = {"sup": "^", "sub": "_", "lim": "_", "num": "", "den": "/", "deg": ""}
@@ -62,6 +65,9 @@ def read_inline(paragraph: Element) -> Inline:
             parts.append((child.text or "").replace(_APPLICATION, " "))
         elif name in _CHARACTERS:
             parts.append(_CHARACTERS[name])
+        elif name == "sym":
+            code = attribute(child, "char")
+            parts.append(symbol(attribute(child, "font"), int(code, 16) if _CODE.fullmatch(code) else 0))
         elif name not in _LEFT_OUT:
             if child.get("alt"):  # an old drawing with a description
                 attached.append(child)

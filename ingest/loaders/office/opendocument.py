@@ -46,7 +46,7 @@ def load_odt(data: bytes, options: LoadOptions) -> Iterator[Extract]:
     """
     from lxml import etree
 
-    with open_archive(data, options) as archive:
+    with open_archive(data, options, may_name_types=True) as archive:
         names = set(archive.namelist())
         if "META-INF/manifest.xml" in names and b"encryption-data" in archive.read("META-INF/manifest.xml"):
             raise DocumentError("It is encrypted: a password is needed.", "Save a copy without one.")

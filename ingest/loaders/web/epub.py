@@ -53,7 +53,7 @@ def load_epub(data: bytes, options: LoadOptions) -> Iterator[Extract]:
     Raises:
         DocumentError: not a readable EPUB, protected, or none of its documents can be read.
     """
-    with open_archive(data, options) as archive:
+    with open_archive(data, options, may_name_types=True) as archive:
         book = _book(archive)
         _refuse_protected(archive, book)
         texts = {entry.path: _text(archive, entry) for entry in book.spine if "nav" not in entry.properties}
@@ -105,7 +105,7 @@ def _xml(archive: zipfile.ZipFile, path: str) -> Element:
     from defusedxml.ElementTree import ParseError, fromstring
 
     try:
-        root: Element = fromstring(archive.read(path), forbid_dtd=True)
+        root: Element = fromstring(archive.read(path))
     except KeyError as error:
         raise DocumentError(
             f"It is not a readable e-book: {path or 'its list of contents'} is missing in it."

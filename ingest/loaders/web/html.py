@@ -169,7 +169,7 @@ class _Walker:
             return False
         elif tag in LISTS:
             self.flush()
-            self._next_numbers.append(_whole_number(element.get("start"), 1) if tag == "ol" else None)
+            self._next_numbers.append(_first_number(element))
         elif tag in LIST_ITEMS:
             self.flush()
             depth = len(self._next_numbers) - (tag != "dd")  # the meaning of a term stands under it
@@ -242,6 +242,13 @@ class _Walker:
             self._builder.heading(HEADINGS[tag], collapse(text))
         else:
             self._builder.code(text.replace(LINE_BREAK, "\n").replace("\u00a0", " "))
+
+
+def _first_number(element: HtmlElement) -> int | None:
+    """Return the number of a list's first item; None for lists without numbers, and for letters and countdowns."""
+    is_plain = element.get("type", "1") == "1" and "reversed" not in element.attrib
+    is_hidden = "list-style" in (element.get("style") or "")
+    return _whole_number(element.get("start"), 1) if element.tag == "ol" and is_plain and not is_hidden else None
 
 
 def _whole_number(stated: str | None, default: int) -> int:

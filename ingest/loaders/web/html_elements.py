@@ -54,6 +54,7 @@ _CJK_LINE_BREAK = re.compile(rf"(?<=[{_CJK}])[ \t\f\r]*\n[ \t\n\f\r]*(?=[{_CJK}]
 _FILE_NAME = re.compile(r"\.\w{2,5}$")
 _HAN_OR_KANA = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 _SUPERSCRIPTS = str.maketrans("0123456789+-−n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿ")
+_WORD_END = re.compile(r"[^\W\d_]{3}$")  # longer than `x` and `cm`
 _SUPERSCRIPT = re.compile(r"[+\-−]?(?:\d+|n)")
 
 
@@ -189,9 +190,16 @@ def _formula(element: HtmlElement) -> str:
 
 
 def _superscript(element: HtmlElement) -> str | None:
-    """Return a number that is an exponent in characters that say so: 10 to the 6 must not become 106."""
+    """Return a number that is an exponent in characters that say so: 10 to the 6 must not become 106.
+
+    After a word it is the number of a note, and stands apart, so that the word is still found.
+    """
     digits = (element.text or "").strip()
-    return digits.translate(_SUPERSCRIPTS) if len(element) == 0 and _SUPERSCRIPT.fullmatch(digits) else None
+    if len(element) or not _SUPERSCRIPT.fullmatch(digits):
+        return None
+    previous, parent = element.getprevious(), element.getparent()
+    before = (previous.tail if previous is not None else parent.text if parent is not None else "") or ""
+    return f" {digits}" if _WORD_END.search(before) else digits.translate(_SUPERSCRIPTS)
 
 
 def _link(element: HtmlElement) -> str | None:

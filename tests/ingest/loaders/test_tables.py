@@ -30,10 +30,14 @@ def csv(data: str, encoding: str = "utf-8") -> Extract:
             "note,x\na;b;c;d,1\ne;f;g;h,2\n", "note: a;b;c;d; x: 1\n\nnote: e;f;g;h; x: 2", id="semicolons in cells"
         ),
         pytest.param("sep=;\na,b;c\n1,2;3\n", "a,b: 1,2; c: 3", id="the delimiter is stated"),
-        pytest.param("a,b,c\n1,,3\n,,\n , ,\n", "a: 1; c: 3", id="empty cells"),
+        pytest.param("a,b,c\n1,,3\n,,\n , ,\n", "a: 1; c: 3\n\nNo values: b", id="empty cells"),
         pytest.param("a,\n1,2\n", "a: 1; 2", id="a column without a name"),
         pytest.param("a\n1,2\n", "a: 1; 2", id="more cells than columns"),
-        pytest.param("a,b,c\n1\n", "a: 1", id="fewer cells than columns"),
+        pytest.param("a,b,c\n1\n", "a: 1\n\nNo values: b; c", id="fewer cells than columns"),
+        pytest.param(
+            "Laptops 2024,,\n\nmodel,price\nX1,3\n", "Laptops 2024\n\nmodel: X1; price: 3", id="a title above the names"
+        ),
+        pytest.param("Laptops\nX1,3\nX2,4\n", "Laptops: X1; 3\n\nLaptops: X2; 4", id="a name above records"),
         pytest.param("姓名,房间\n吴,12\n", "姓名: 吴; 房间: 12", id="Chinese"),
         pytest.param("a,b\n", "a; b", id="only a header"),
         pytest.param("\n", "", id="nothing"),

@@ -226,7 +226,7 @@ def test_a_formula_gives_its_stored_result() -> None:
 def test_an_empty_text_is_the_result_of_a_formula() -> None:
     names = "<row><c t='str'><v>a</v></c><c t='str'><v>b</v></c></row>"
     data = with_rows(names + "<row><c><v>5</v></c><c t='str'><f>IF(A2&gt;9,1,&quot;&quot;)</f><v></v></c></row>")
-    assert read(data).text == "a: 5"
+    assert read(data).text == "a: 5\n\nNo values: b"
     assert read(data).notes == ()
 
 
@@ -245,7 +245,7 @@ def test_what_a_sheet_states_of_its_size_is_not_believed(stated: str) -> None:
     rows = "<row r='1'><c r='A1' t='str'><v>a</v></c><c r='B1' t='str'><v>b</v></c></row>"
     rows += "<row r='2'><c r='B2'><v>5</v></c></row>"
     data = with_rows(rows, before="" if stated == "nonsense" else f'<dimension ref="{stated}"/>')
-    assert read(data).text == "b: 5"
+    assert read(data).text == "b: 5\n\nNo values: a"
 
 
 def test_rows_beyond_the_last_of_excel_are_not_counted_up_to() -> None:

@@ -216,7 +216,10 @@ def test_an_empty_item_and_one_in_a_table_are_counted() -> None:
             "<w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:br/><w:t>c</w:t></w:r>", "a\tb\nc", id="tab and line break"
         ),
         pytest.param("<w:r><w:t>e</w:t><w:noBreakHyphen/><w:t>mail</w:t></w:r>", "e-mail", id="hyphen"),
-        pytest.param("<w:r><w:t>a</w:t><w:softHyphen/><w:sym w:char='F0B0'/><w:t>b</w:t></w:r>", "ab", id="symbol"),
+        pytest.param("<w:r><w:t>a</w:t><w:softHyphen/><w:t>b</w:t></w:r>", "ab", id="soft hyphen"),
+        pytest.param("<w:r><w:t>5 </w:t><w:sym w:font='Symbol' w:char='F06D'/><w:t>m</w:t></w:r>", "5 μm", id="Greek"),
+        pytest.param("<w:r><w:sym w:font='Wingdings' w:char='F0FE'/><w:t> yes</w:t></w:r>", "☑ yes", id="tick box"),
+        pytest.param("<w:r><w:sym w:font='Webdings' w:char='F041'/></w:r>", "\ufffd", id="a sign nobody knows"),
         pytest.param(
             f"<w:ruby><w:rt>{run('mì')}</w:rt><w:rubyBase>{run('密')}</w:rubyBase></w:ruby>{run('码')}",
             "密码",

@@ -254,6 +254,9 @@ def test_two_line_breaks_part_paragraphs() -> None:
             "<ol><li>a<ol><li>b</li></ol></li><li>c</li></ol>", ["1. a", "  1. b", "2. c"], id="in one another"
         ),
         pytest.param("<ul><li>a</li></ul>", ["- a"], id="without numbers"),
+        pytest.param("<ol type=a><li>x</li></ol>", ["- x"], id="letters"),
+        pytest.param("<ol reversed><li>x</li></ol>", ["- x"], id="counting down"),
+        pytest.param("<ol style='list-style: none'><li>x</li></ol>", ["- x"], id="hidden numbers"),
         pytest.param("<li>a</li>", ["- a"], id="without a list"),
     ],
 )
