@@ -83,6 +83,13 @@ def _read(folder: Path, plan: ParsingPlan, max_bytes: int) -> Outcome:
             finally:
                 seconds_by_path[argument[0]] += time.perf_counter() - started
 
+        def call_each(self, calls: Sequence[tuple[Any, bytes]]) -> list[Any]:
+            started = time.perf_counter()
+            outcomes = super().call_each(calls)
+            for argument, _ in calls:  # those of a batch share its time
+                seconds_by_path[argument[0]] += (time.perf_counter() - started) / len(calls)
+            return outcomes
+
     started = time.perf_counter()
     entries = list(discover(resolve_sources([folder], [], replace=False), max_bytes=max_bytes))
     with patch("ingest.parsing.SandboxPool", TimedPool):
