@@ -17,7 +17,7 @@ from pathlib import Path
 from ingest.cautions import warn_of_languages, warn_of_truncation
 from ingest.embedding import Embedded, PassageEmbedder, embed_chunks
 from ingest.events import Event, EventHandler, EventKind
-from ingest.loaders.registry import supported_endings
+from ingest.loaders.registry import FORMATS
 from ingest.parsing import ParsedDocument, ParsingPlan, parse, plan_parsing
 from ingest.publishing import publish_generation
 from ingest.sources import InputFile, discover, resolve_sources
@@ -278,7 +278,7 @@ def _nothing_to_index(sources: Sequence[Source], reports: Sequence[DocumentRepor
     remedies = dict.fromkeys(report.remedy for report in reports if report.remedy)
     return SourceError(
         f"Nothing to index in {', '.join(source.path for source in sources)}. {found} Nothing was changed.",
-        next(iter(remedies), f"Name a folder with documents: {supported_endings()}."),
+        next(iter(remedies), f"Name a folder with documents: {FORMATS}."),
     )
 
 

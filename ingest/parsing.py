@@ -18,7 +18,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ingest.loaders.extract import LoadOptions
-from ingest.loaders.pdf.ocr import TESSERACT, installed_languages, tesseract_version
+from ingest.loaders.pdf.ocr import TESSERACT, how_to_read, installed_languages, tesseract_version
 from ingest.loaders.registry import PARSER_VERSION, loader_for
 from ingest.sources import InputFile, read_input
 from ingest.worker import Job, Reading, documents_of
@@ -74,13 +74,13 @@ class ParsingPlan:
 
 def plan_parsing(settings: Settings, chunking: ChunkingSettings) -> ParsingPlan:
     """Settle how files are read: the limits, and which languages of scanned pages can be."""
-    limits = settings.limits
+    limits, reading = settings.limits, settings.reading
     options = LoadOptions(
         max_pages=limits.pdf_pages,
         max_expanded_bytes=limits.expanded_megabytes * 1_000_000,
         max_entries=limits.archive_files,
+        ocr_remedy=how_to_read(reading.ocr_languages, is_wanted=reading.ocr),
     )
-    reading = settings.reading
     ocr_languages = installed_languages(reading.ocr_languages) if reading.ocr else ""
     return ParsingPlan(chunking, options, settings.sandbox, reading.ocr_page_seconds, ocr_languages)
 

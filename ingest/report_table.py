@@ -20,6 +20,8 @@ from rag_app.text import printable
 
 # Of the files that share a row, so many are named.
 _NAMED = 3
+# Of the documents that are new, so many are named.
+_NEWS = 10
 # Where standard output is no terminal, as wide as this: paths and sentences stay whole enough to be searched.
 _WIDTH = 160
 
@@ -44,6 +46,8 @@ def print_report(report: IngestReport, *, dry_run: bool) -> None:
     counts = Counter(document.status for document in report.documents)
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())
     print(f"{len(report.documents)} files ({summary}); {report.chunks} chunks; {report.seconds:.1f} s")
+    if news := _news(report.documents):
+        print(f"New or changed: {news}")
     if remarks := sum(_is_remark(document) for document in report.documents):
         print(
             f"Remarks on indexed files, such as pictures that were not read: {remarks} (--json and report.json have them)"
@@ -64,6 +68,15 @@ def _groups(documents: Sequence[DocumentReport]) -> dict[tuple[FileStatus, str, 
             )
             groups.setdefault((document.status, reason, remedy), []).append(path)
     return groups
+
+
+def _news(documents: Sequence[DocumentReport]) -> str:
+    """Return the names of the documents that were read now, where others were taken over; in a first build all are new."""
+    indexed = [document.path for document in documents if document.status is FileStatus.INDEXED]
+    if not any(document.status is FileStatus.UNCHANGED for document in documents):
+        return ""
+    rest = f" and {len(indexed) - _NEWS} more" if len(indexed) > _NEWS else ""
+    return printable(", ".join(indexed[:_NEWS]), keep_line_breaks=False) + rest
 
 
 def _is_remark(document: DocumentReport) -> bool:

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from ingest.loaders.registry import NOT_READ, loader_for, supported_endings
+from ingest.loaders.registry import FORMATS, NOT_READ, loader_for
 from rag_app.datatypes import DocumentReport, FileStatus
 from rag_app.errors import DocumentError, SourceError
 from rag_app.store.layout import Source
 
+_OF_THE_SYSTEM = frozenset({"Thumbs.db", "desktop.ini"})
 _BEIR_CORPUS = "corpus.jsonl"
 _READ_ATTEMPTS = 2
 _RAISE_LIMIT = "If it is worth it, raise RAG_APP_LIMITS__FILE_MEGABYTES."
@@ -149,6 +150,8 @@ class _Walk:
     def _left_out_by_design(self, entry: os.DirEntry[str], is_beir: bool) -> str:
         if entry.name.startswith("."):
             return "It is hidden."
+        if entry.name.startswith("~$") or entry.name in _OF_THE_SYSTEM:
+            return "It is a file that a program or the system keeps for itself."
         if is_beir and (entry.name == "qrels" or entry.name.startswith("queries")):
             return "It holds questions of a BEIR data set, not documents."
         if self.passed_over is not None and entry.name == self.passed_over.name:
@@ -164,8 +167,8 @@ class _Walk:
             return DocumentReport(path, FileStatus.SKIPPED, "It is not a regular file.")
         if loader_for(path) is None:
             ending = PurePosixPath(path).suffix
-            remedy = NOT_READ.get(ending.lower(), f"These are read: {supported_endings()}.")
-            return DocumentReport(path, FileStatus.SKIPPED, f"The format {ending} is not read.", remedy=remedy)
+            remedy = NOT_READ.get(ending.lower(), f"Formats that are read: {FORMATS}.")
+            return DocumentReport(path, FileStatus.SKIPPED, "Its format is not read.", remedy=remedy)
         if status.st_size > self.max_bytes:
             return DocumentReport(
                 path, FileStatus.SKIPPED, _too_large(status.st_size, self.max_bytes), remedy=_RAISE_LIMIT

@@ -75,7 +75,8 @@ class AnswerPrinter:
             case Answered():
                 self._end_text()
                 _print_remarks(event.answer)
-                _print_sources(event.answer.passages)
+                # Without an answer the passages are what was asked for.
+                _print_sources(event.answer.passages, is_whole=event.answer.text is None)
 
     def stopped(self) -> None:
         """Print the sources after the generator failed."""
@@ -131,7 +132,7 @@ def _print_remarks(answer: Answer) -> None:
         print()
 
 
-def _print_sources(passages: Sequence[Passage]) -> None:
+def _print_sources(passages: Sequence[Passage], *, is_whole: bool = False) -> None:
     if passages:
         print("Sources")
     for passage in passages:
@@ -139,7 +140,7 @@ def _print_sources(passages: Sequence[Passage]) -> None:
         scores = "  ".join(f"{name} {value:.3f}" for name, value in passage.scores.items())
         print(f"[{passage.n}] {printable(passage.document, keep_line_breaks=False)}{page}    {scores}")
         text = printable(" ".join(f"{passage.table_header} {passage.text}".split()), keep_line_breaks=False)
-        print(f"    {text[:_PREVIEW]}{'…' if len(text) > _PREVIEW else ''}")
+        print(f"    {text if is_whole or len(text) <= _PREVIEW else text[:_PREVIEW] + '…'}")
         if passage.also_in:
             print(f"    also in {printable(passage.also_in_words, keep_line_breaks=False)}")
 

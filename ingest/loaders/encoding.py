@@ -25,7 +25,7 @@ from ingest.loaders.encoding_evidence import (
 from rag_app.errors import DocumentError
 from rag_app.text import normalise
 
-_SAVE = "Save it as UTF-8."
+_SAVE = "Save it as UTF-8, for instance: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW (-f is what it is in)."
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8", "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le", "utf-32"),  # before UTF-16, whose mark it begins with

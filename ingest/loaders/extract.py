@@ -25,12 +25,14 @@ class LoadOptions:
         max_expanded_bytes: what the files in an archive may come to, unpacked.
         max_entries: files in an archive.
         ocr_languages: tesseract's names joined by `+`, `eng+chi_sim`; empty: scanned pages are reported, not read.
+        ocr_remedy: what to do to have them read.
     """
 
     max_pages: int = 2000
     max_expanded_bytes: int = 200_000_000
     max_entries: int = 2000
     ocr_languages: str = ""
+    ocr_remedy: str = ""
 
 
 @dataclass(frozen=True)

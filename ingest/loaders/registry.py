@@ -77,6 +77,8 @@ _BY_NAME = {"corpus.jsonl": Loader((), "application/jsonl", load_beir_corpus)}
 # What has no ending at all is text more often than not: README, LICENSE, Makefile.
 WITHOUT_ENDING = Loader((), "text/plain", load_text)
 
+# For messages; docs/documents.md has their endings.
+FORMATS = "PDF, DOCX, PPTX, XLSX, ODT, RTF, HTML, EPUB, EML, Markdown, text, CSV, TSV, JSON, IPYNB and source code"
 # Formats that people have and nothing here reads, with what can be done about each.
 NOT_READ = {
     ".doc": "Save it as .docx.",
@@ -101,9 +103,3 @@ def loader_for(path: str) -> Loader | None:
     if "." not in name.strip("."):
         return WITHOUT_ENDING
     return next((loader for loader in LOADERS if name.endswith(loader.endings)), None)
-
-
-def supported_endings() -> str:
-    """Return the file name endings that are read, for messages; those of source code are not spelled out."""
-    endings = [ending for loader in LOADERS if loader.load is not load_code for ending in loader.endings]
-    return f"{' '.join(endings)} and source code"

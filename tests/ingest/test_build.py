@@ -80,7 +80,7 @@ def test_the_report_is_kept_in_the_generation(built: Outcome, indexes: Path) -> 
 def test_a_person_is_told_what_was_done_and_what_comes_next(ingest: Ingest, docs: Path, tiny_embedder: Path) -> None:
     (docs / "tool.exe").write_bytes(b"MZ")
     outcome = ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder)
-    assert re.search(r"skipped +1 +docs/tool.exe +The format .exe is not read\. +These are read: .*\.pdf", outcome.out)
+    assert re.search(r"skipped +1 +docs/tool.exe +Its format is not read\. +Formats that are read: PDF", outcome.out)
     assert "3 files (1 skipped, 2 indexed); 2 chunks" in outcome.out
     assert 'rag-app ask "..." --kb kb' in outcome.out
     assert "Loading" in outcome.err

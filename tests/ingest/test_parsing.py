@@ -128,7 +128,7 @@ def test_without_ocr_a_scanned_file_is_empty_and_the_way_to_read_it_is_said(fold
     (report,) = reports(folder, reading={"ocr": False}).values()
     assert (report.status, report.pages) == (FileStatus.EMPTY, 2)
     assert "None of its 2 pages has a text layer" in report.reason
-    assert "rag-app[ocr]" in report.remedy
+    assert "RAG_APP_READING__OCR=true" in report.remedy  # it was turned off
 
 
 @pytest.fixture

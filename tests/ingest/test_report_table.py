@@ -90,3 +90,12 @@ def test_names_and_reasons_are_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[bold]It\\u202e is\\x07 bad." in out
     assert "[link=x]y[/link]" in out
     assert "\x1b" not in out
+
+
+def test_what_was_read_now_is_named_beside_what_was_taken_over(capsys: pytest.CaptureFixture[str]) -> None:
+    old = DocumentReport("docs/old.md", FileStatus.UNCHANGED, chunks=1)
+    new = [DocumentReport(f"docs/new-{number:02}.md", FileStatus.INDEXED, chunks=1) for number in range(12)]
+    out = printed(capsys, old, *new)
+    assert "New or changed: docs/new-00.md, docs/new-01.md," in out
+    assert "docs/new-09.md and 2 more" in out
+    assert "New or changed" not in printed(capsys, *new)

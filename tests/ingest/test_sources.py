@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.loaders.registry import supported_endings
+from ingest.loaders.registry import FORMATS
 from ingest.sources import InputFile, discover, read_input, resolve_sources
 from rag_app.datatypes import DocumentReport, FileStatus
 from rag_app.errors import DocumentError, SourceError
@@ -133,6 +133,14 @@ def test_a_link_that_the_user_names_is_the_source(folder: Path) -> None:
     assert [entry.path for entry in found(link)] == ["link/a.md"]
 
 
+@pytest.mark.parametrize("name", ["~$letter.docx", "Thumbs.db", "desktop.ini"])
+def test_what_programs_keep_for_themselves_is_passed_over_and_said(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"x")
+    entry = one(folder)
+    assert isinstance(entry, DocumentReport)
+    assert (entry.status, entry.intended) == (FileStatus.SKIPPED, True)
+
+
 @pytest.mark.parametrize("name", [".hidden.md", ".git"])
 def test_what_is_hidden_is_passed_over_and_said(folder: Path, name: str) -> None:
     (folder / name).mkdir()
@@ -150,10 +158,9 @@ def test_a_format_that_is_not_supported_is_said_with_those_that_are(folder: Path
     assert one(folder) == DocumentReport(
         "docs/tool.exe",
         FileStatus.SKIPPED,
-        "The format .exe is not read.",
-        remedy=f"These are read: {supported_endings()}.",
+        "Its format is not read.",
+        remedy=f"Formats that are read: {FORMATS}.",
     )
-    assert ".pdf" in supported_endings()
 
 
 @pytest.mark.parametrize(

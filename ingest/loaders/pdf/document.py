@@ -47,7 +47,7 @@ def load_pdf(data: bytes, options: LoadOptions) -> Iterator[Extract]:
     document = _open(data)
     try:
         _check(document, options)
-        reader = _Reader(document, options.ocr_languages, is_cut=_END_MARK not in data[-_MOST_BYTES_AFTER_END:])
+        reader = _Reader(document, options, is_cut=_END_MARK not in data[-_MOST_BYTES_AFTER_END:])
         extract = reader.read()
     finally:
         document.close()
@@ -83,13 +83,14 @@ def _check(document: Any, options: LoadOptions) -> None:
 class _Reader:
     """Reads a document page by page."""
 
-    def __init__(self, document: Any, ocr_languages: str, *, is_cut: bool) -> None:
+    def __init__(self, document: Any, options: LoadOptions, *, is_cut: bool) -> None:
         from pypdfium2 import raw
 
         self._document = document
         self._found = Findings(
             len(document),
-            ocr_languages,
+            options.ocr_languages,
+            options.ocr_remedy,
             attachments=attachment_names(document),
             has_unread_form=document.get_formtype() == raw.FORMTYPE_XFA_FULL,
             is_cut=is_cut,

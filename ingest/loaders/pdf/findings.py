@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 
 _MOST_NAMES = 5
 
-_SCANNED_REMEDY = (
-    'To have it read by OCR: pip install "rag-app[ocr]", install the program tesseract with the languages of the document,'
-    " then run it again."
-)
 _LANGUAGE_REMEDY = (
     "If it is in another language, install that for tesseract and name it in RAG_APP_READING__OCR_LANGUAGES."
 )
 _FORM_REMEDY = "Print the form to a PDF with the program it was filled in with."
+_MISTAKES_REMEDY = "Check what matters against the pages themselves."
 _CUT_REMEDY = "Get a complete copy of it."
 
 
@@ -26,12 +23,14 @@ class Findings:
     """What was met; page numbers count from 1.
 
     `scanned` and `unreadable` pages are those that were not read: pictures of text, and text in fonts that do not say which
-    letters they show. `ocr_languages` is empty where OCR was not asked for; `has_text` is false where nothing was found at
+    letters they show. `ocr_languages` is empty where OCR was not asked for, and
+    `ocr_remedy` says how it could be; `has_text` is false where nothing was found at
     all. `has_unread_form` is true for what only the program of a form shows, `is_cut` where the end of the file is missing.
     """
 
     pages: int
     ocr_languages: str = ""
+    ocr_remedy: str = ""
     blank: list[int] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
     scanned: list[int] = field(default_factory=list)
@@ -62,12 +61,13 @@ class Findings:
     def remedy(self) -> str:
         """What can be done about it."""
         remedies = {
-            _SCANNED_REMEDY: bool(self.unread) and not self.ocr_languages,
+            self.ocr_remedy: bool(self.unread) and not self.ocr_languages,
+            _MISTAKES_REMEDY: bool(self.read_by_ocr) and self.has_text,
             _LANGUAGE_REMEDY: bool(self.unread and self.ocr_languages),
             _FORM_REMEDY: self.has_unread_form,
             _CUT_REMEDY: self.is_cut or bool(self.failed),
         }
-        return " ".join(remedy for remedy, is_needed in remedies.items() if is_needed)
+        return " ".join(remedy for remedy, is_needed in remedies.items() if is_needed and remedy)
 
     def _notes(self) -> Iterator[str]:
         if len(self.blank) == self.pages:

@@ -5,9 +5,11 @@ This module knows nothing of PDF or of files. It takes no time limit: the proces
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -54,6 +56,18 @@ def installed_languages(wanted: str) -> str:
     except (ImportError, OSError):  # its TesseractNotFoundError is an OSError
         return ""
     return "+".join(language for language in wanted.split("+") if language in known)
+
+
+def how_to_read(wanted: str, *, is_wanted: bool) -> str:
+    """Return what to do to have scanned pages read in these languages, where that is not done now."""
+    if not is_wanted:
+        return "Reading scanned pages is turned off: set RAG_APP_READING__OCR=true, then run it again."
+    if shutil.which(TESSERACT) and find_spec("pytesseract"):
+        return f"tesseract has no data for {wanted}: install them, or name others in RAG_APP_READING__OCR_LANGUAGES."
+    return (
+        'To have it read: pip install "rag-app[ocr]" and install the program tesseract with the languages of the document'
+        " (docs/documents.md), then run it again."
+    )
 
 
 @cache

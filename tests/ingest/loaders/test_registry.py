@@ -14,7 +14,7 @@ from ingest.loaders.office.word import load_docx
 from ingest.loaders.pdf.document import load_pdf
 from ingest.loaders.plain_text import load_code, load_text
 from ingest.loaders.records import load_beir_corpus
-from ingest.loaders.registry import LOADERS, NOT_READ, WITHOUT_ENDING, loader_for, supported_endings
+from ingest.loaders.registry import FORMATS, LOADERS, NOT_READ, WITHOUT_ENDING, loader_for
 from ingest.loaders.tables import load_csv, load_tsv
 from ingest.loaders.web.electronic_mail import load_eml
 from ingest.loaders.web.epub import load_epub
@@ -79,8 +79,7 @@ def test_a_format_that_is_not_read_has_a_remedy() -> None:
     assert all(remedy.endswith(".") for remedy in NOT_READ.values())
 
 
-def test_the_endings_in_messages_are_all_but_those_of_source_code() -> None:
-    named = supported_endings().split()
-    assert {".md", ".docx", ".pdf", ".ipynb"} <= set(named)
-    assert ".py" not in named
-    assert named[-2:] == ["source", "code"]
+def test_the_formats_named_in_messages_are_those_of_the_table() -> None:
+    endings = {ending.strip(".").upper() for loader in LOADERS for ending in loader.endings}
+    named = set(FORMATS.removesuffix(" and source code").split(", ")) - {"Markdown", "text"}
+    assert named <= endings

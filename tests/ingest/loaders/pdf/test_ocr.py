@@ -84,7 +84,8 @@ def test_a_scanned_page_in_english_is_read_with_the_places_of_its_words() -> Non
     extract = read(scanned(written_pdf), "eng")
     assert extract.text == f"Leave handbook\n\n{' '.join(ENGLISH)}"
     assert extract.notes == ("Page 1 was read by OCR (eng): expect mistakes.",)
-    assert (extract.remedy, extract.scanned_pages, extract.page_starts) == ("", (), (0,))
+    assert extract.remedy == "Check what matters against the pages themselves."
+    assert (extract.scanned_pages, extract.page_starts) == ((), (0,))
     (expected,) = load_pdf(written_pdf, LoadOptions())
     places = {expected.text[box.start : box.end]: box for box in expected.boxes}
     boxes = {extract.text[box.start : box.end]: box for box in extract.boxes}
@@ -259,3 +260,19 @@ def test_without_the_program_there_is_no_language(monkeypatch: pytest.MonkeyPatc
 def test_without_the_library_there_is_no_language(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pytesseract", None)
     assert installed_languages("eng") == ""
+
+
+@pytest.mark.parametrize(
+    ("is_wanted", "is_installed", "remedy"),
+    [
+        pytest.param(False, True, "RAG_APP_READING__OCR=true", id="turned off"),
+        pytest.param(True, True, "no data for tlh: install them", id="without the language"),
+        pytest.param(True, False, 'pip install "rag-app[ocr]"', id="not installed"),
+    ],
+)
+def test_the_way_to_have_pages_read_is_the_one_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, *, is_wanted: bool, is_installed: bool, remedy: str
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}" if is_installed else None)
+    monkeypatch.setattr(ocr, "find_spec", lambda name: object() if is_installed else None)
+    assert remedy in ocr.how_to_read("tlh", is_wanted=is_wanted)
