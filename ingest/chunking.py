@@ -90,7 +90,7 @@ def chunk_document(document: Document, *, chunk_tokens: int, overlap: int) -> li
             text=document.text[start:end],
             page=document.page_at(start),
             last_page=document.page_at(end - 1),
-            heading_path=outline.path_at(start),
+            heading_path=outline.path_of(start, end),
             table_header=table_header,
             name=outline.name,
         )

@@ -12,6 +12,8 @@ from rag_app.text import first_units, size_in_units
 
 # The heading path gets at most this share of a chunk, and so does the header row of a table.
 HEADER_SHARE = 0.25
+# What stands before a heading in so large a share of a passage is no part of its section: the running head of a page.
+_LEAD_SHARE = 0.25
 # What a file's name may take where the document has no title of its own. It is set aside whatever the name is, so that
 # two files with the same text are cut alike.
 _NAME_UNITS = 16
@@ -44,6 +46,16 @@ class Outline:
     def path_at(self, position: int) -> tuple[str, ...]:
         """Return the title and the headings above a position; the heading that begins there is in the text itself."""
         return self._path_and_units(position)[0]
+
+    def path_of(self, start: int, end: int) -> tuple[str, ...]:
+        """Return the title and the headings above a passage: those above the heading that it soon comes to, if it does."""
+        number = bisect_right(self._starts, start)
+        begins_with_heading = number > 0 and self._starts[number - 1] == start
+        if number < len(self._starts) and not begins_with_heading:
+            following = self._starts[number]
+            if following <= start + _LEAD_SHARE * (end - start):
+                return self.path_at(following)  # fewer than at the start, never others
+        return self.path_at(start)
 
     def units_at(self, position: int) -> int:
         """Return the size of what is embedded before a text that begins at a position."""

@@ -207,6 +207,17 @@ def test_the_heading_path_is_the_title_and_the_headings_above() -> None:
     assert all("Errors" not in path for path in paths)
 
 
+def test_a_running_head_before_a_heading_does_not_bring_the_section_before_with_it() -> None:
+    paths = set()
+    for count in range(1, 30):
+        gloves = "Wear gloves at all times, please. " * count
+        text = f"# Manual\n\n## Safety\n\n{gloves}\n\nPage 2\n\n## Errors\n\n{'E23 is low. ' * 14}"
+        paths |= {
+            chunk.heading_path for chunk in cut(text, size=60, overlap=0) if chunk.text.startswith("Page 2\n\n## E")
+        }
+    assert paths == {("Manual",)}
+
+
 def test_a_heading_of_the_same_level_ends_the_one_before() -> None:
     text = "# A\n\n## B\n\n### C\n\ntext\n\n## D\n\n" + "A sentence of some words that goes on. " * 12
     assert cut(text, size=60, overlap=0)[-1].heading_path == ("A", "D")
