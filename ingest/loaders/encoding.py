@@ -197,7 +197,8 @@ def _refuse_binary(data: bytes) -> None:
 def _binary_data(data: bytes) -> DocumentError:
     kind = _kind_of(data)
     looks = f" ({kind} by its first bytes)" if kind else ""
-    return DocumentError(f"It holds binary data{looks}, expected text.")
+    remedy = "Give it the ending of what it is." if kind else ""
+    return DocumentError(f"It holds binary data{looks}, expected text.", remedy)
 
 
 def _kind_of(data: bytes) -> str:
