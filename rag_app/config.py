@@ -90,8 +90,8 @@ class LimitSettings(_Stage):
 class SandboxSettings(_Stage):
     """What the child process that reads a document may spend on it: time by the clock and the processor's, memory, output.
 
-    The slowest honest file that was met takes 3 s and 400 MB; the defaults leave ten times that time, and stop a hostile file
-    before anyone notices. `workers` children read at once, 0: one for each processor.
+    Of the honest files that were measured (docs/benchmarks.md) the slowest takes 5 s and the hungriest 200 MB. `workers`
+    children read at once, 0: one for each processor.
     """
 
     seconds: int = Field(default=90, ge=1)

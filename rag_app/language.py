@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from rag_app.text import ENGLISH_STOP_WORDS
+from rag_app.text import ENGLISH_STOP_WORDS, HAN, HANGUL, KANA
 
 UNDETERMINED = "und"
 
@@ -213,9 +213,9 @@ _SIMPLIFIED, _TRADITIONAL = (
     re.compile(f"[{''.join(forms)}]") for forms in (TRADITIONAL_FORMS.keys(), TRADITIONAL_FORMS.values())
 )
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
-_KANA = re.compile("[\u3040-\u30ff\u31f0-\u31ff]+")
-_HANGUL = re.compile("[\uac00-\ud7a3\u1100-\u11ff]+")
+_HAN = re.compile(f"[{HAN}]+")
+_KANA = re.compile(f"[{KANA}]+")
+_HANGUL = re.compile(f"[{HANGUL}]+")
 _LATIN_WORD = re.compile("[a-z\u00aa\u00ba\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff]+")
 _RANGE = re.compile("([0-9a-f]+)-([0-9a-f]+)")
 _OTHER = re.compile(

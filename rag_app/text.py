@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import Stemmer
 
-_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_KANA = "\u3040-\u30ff\u31f0-\u31ff"
-_HANGUL = "\uac00-\ud7a3\u1100-\u11ff"
-_CJK = _HAN + _KANA + _HANGUL
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+KANA = "\u3040-\u30ff\u31f0-\u31ff"
+HANGUL = "\uac00-\ud7a3\u1100-\u11ff"
+_CJK = HAN + KANA + HANGUL
 
 _LONG = 100
 _LONG_RUN = re.compile(rf"[^\s{_CJK}]{{{_LONG},}}")
