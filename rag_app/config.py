@@ -44,6 +44,12 @@ class ChunkingSettings(_Stage):
     overlap: int = Field(default=30, ge=0)
 
 
+class IndexSettings(_Stage):
+    """What a vector index may cost: gigabytes of memory for the vectors of one model; None: no limit."""
+
+    memory_gb: float | None = Field(default=None, gt=0)
+
+
 class RetrievalSettings(_Stage):
     """How passages are found. `dense_weight` is the share of the dense retriever in the fused score.
 
@@ -120,6 +126,7 @@ class Settings(BaseSettings):
     reading: ReadingSettings = ReadingSettings()
     sandbox: SandboxSettings = SandboxSettings()
     chunking: ChunkingSettings = ChunkingSettings()
+    index: IndexSettings = IndexSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answering: AnsweringSettings = AnsweringSettings()
     limits: LimitSettings = LimitSettings()

@@ -11,12 +11,13 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
 # Of the other places where a passage stands, so many are named.
 _NAMED_PLACES = 3
+PURGED = "It was purged, and stays out."
 
 
 class FileStatus(StrEnum):
@@ -189,6 +190,41 @@ class Fingerprint:
         canonical = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
+    def differences(self, other: Fingerprint) -> list[str]:
+        """Return the names of the fields in which two fingerprints differ."""
+        return [field.name for field in fields(self) if getattr(self, field.name) != getattr(other, field.name)]
+
+
+class IndexKind(StrEnum):
+    """How nearest vectors are found: by looking at all, or at the inverted lists of the nearest centroids."""
+
+    EXACT = "exact"
+    IVF = "ivf"
+
+
+class VectorCode(StrEnum):
+    """How a vector is stored where it is searched: as it is, or scaled to one byte a number."""
+
+    FLOAT32 = "float32"
+    BYTE = "8-bit"
+
+
+@dataclass(frozen=True)
+class IndexDescription:
+    """What a vector index is, and how much it finds.
+
+    `parameters` are those of the kind (for IVF `lists` and `probes`). `recall` is the share of the ten nearest vectors that a
+    search finds, measured against exact search on `sample` rows of the index; 1.0 and 0 where search is exact. `libraries`
+    are those that made the vectors, by version: several where it was built up with several.
+    """
+
+    kind: IndexKind
+    code: VectorCode
+    parameters: Mapping[str, int]
+    recall: float
+    sample: int
+    libraries: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True)
 class Passage:
@@ -280,8 +316,9 @@ class DocumentReport:
     """What became of one input file or record, why, and what can be done about it. `path` is that of `Document`.
 
     `reason` also says what could not be read of a document that was indexed. `intended` is true where it was left out by
-    design: hidden, gone from the disk, or the questions of a data set. `complete` is false where reading it was given up on the
-    way, so that it is read again by the next build.
+    design: hidden, purged, gone from the disk, or the questions of a data set. `complete` is false where reading it was given
+    up on the way, so that it is read again by the next build. `file` is the path of the file in which a record lies, empty for
+    a whole file; `file_sha256` is the sum of the bytes that were read, empty where none were.
     """
 
     path: str
@@ -295,6 +332,27 @@ class DocumentReport:
     encoding: str | None = None
     intended: bool = False
     complete: bool = True
+    file: str = ""
+    file_sha256: str = ""
+
+    @property
+    def file_path(self) -> str:
+        """The path of the file that was read: its own, or that of the file of records."""
+        return self.file or self.path
+
+    @classmethod
+    def purged(cls, path: str, *, file: str = "", file_sha256: str = "", complete: bool = True) -> DocumentReport:
+        """Return what is said of a document that was purged: it stays out although its source still has it."""
+        return cls(
+            path,
+            FileStatus.SKIPPED,
+            PURGED,
+            remedy="To have it back, name the file itself as a source.",
+            intended=True,
+            complete=complete,
+            file=file,
+            file_sha256=file_sha256,
+        )
 
 
 @dataclass(frozen=True)
@@ -328,8 +386,37 @@ class IngestReport:
     models: tuple[ModelReport, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `ingest --json` prints and report.json holds."""
+        """Return what `ingest --json` prints."""
         return asdict(self)
+
+    @classmethod
+    def from_record(cls, values: Mapping[str, Any]) -> IngestReport:
+        """Read what `as_record` gave: the report of a build that had nothing to embed.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is not a report.
+        """
+        nothing_embedded = {"embedded": 0, "reused": values["chunks"], "chunks_per_second": 0.0}
+        documents = (
+            DocumentReport(**document | {"status": FileStatus(document["status"])}) for document in values["documents"]
+        )
+        return cls(
+            kb=values["kb"],
+            generation=values["generation"],
+            seconds=0.0,
+            chunks=values["chunks"],
+            documents=tuple(documents),
+            models=tuple(ModelReport(**model | nothing_embedded) for model in values["models"]),
+        )
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what report.json holds: nothing that two builds of the same generation would differ in."""
+        values = self.as_json()
+        del values["seconds"]
+        for model in values["models"]:
+            for name in ("embedded", "reused", "chunks_per_second"):
+                del model[name]
+        return values
 
     @property
     def not_indexed(self) -> tuple[DocumentReport, ...]:

@@ -10,7 +10,10 @@
     │   ├── KnowledgeBaseNotFound     exit 2
     │   ├── KnowledgeBaseDamaged      a file is missing, cut or not what the manifest says
     │   ├── FormatVersionError        written by another version of the format
+    │   ├── KnowledgeBaseEmpty        no vector to search
     │   ├── EmbedderMismatch          no vectors of this embedding model
+    │   ├── ReadOnlyStore             a generation is never changed in place
+    │   ├── StorageError              the disk is full, or cannot be written
     │   └── KnowledgeBaseBusy         exit 4   another build holds the lock
     ├── ModelError                    something about a model
     │   ├── ModelNotAvailable         neither on the machine nor to be had
@@ -88,6 +91,18 @@ class FormatVersionError(KnowledgeBaseError):
     """Written in a version of the on-disk format that this program does not read."""
 
 
+class KnowledgeBaseEmpty(KnowledgeBaseError):
+    """There is no vector to search."""
+
+
+class ReadOnlyStore(KnowledgeBaseError):
+    """A published generation was to be changed in place."""
+
+
+class StorageError(KnowledgeBaseError):
+    """The disk is full, or the folder cannot be written."""
+
+
 class EmbedderMismatch(KnowledgeBaseError):
     """The knowledge base has no vectors of the embedding model that was asked for."""
 
@@ -111,7 +126,12 @@ class ModelLoadError(ModelError):
 
 
 class EmbeddingError(ModelError):
-    """Vectors that are not finite, or not of the promised shape."""
+    """Vectors that are not finite, or not of the promised shape; `row` is that of the text among those given, if one failed."""
+
+    def __init__(self, found: str, remedy: str = "", *, row: int | None = None) -> None:
+        """Say what happened, and to which text."""
+        super().__init__(found, remedy)
+        self.row = row
 
 
 class GenerationError(ModelError):

@@ -22,6 +22,9 @@ KANA = "\u3040-\u30ff\u31f0-\u31ff"
 HANGUL = "\uac00-\ud7a3\u1100-\u11ff"
 _CJK = HAN + KANA + HANGUL
 
+# To be raised whenever `search_tokens` or `searchable` give something else for any text: indexes are then made anew.
+SEARCH_TEXT_VERSION = 1
+
 _LONG = 100
 _LONG_RUN = re.compile(rf"[^\s{_CJK}]{{{_LONG},}}")
 _UNIT = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+|\S")

@@ -14,13 +14,13 @@ import pytest
 from ingest.chunking import chunk_document
 from ingest.loaders.extract import first_title
 from ingest.loaders.markdown import markdown_blocks
-from rag_app.datatypes import Document, Fingerprint
-from rag_app.store import layout
-from rag_app.store.chunks import distinct_chunks, write_chunks
-from rag_app.store.keywords import write_keywords
+from rag_app.datatypes import Chunk, Document, DocumentReport, FileStatus, Fingerprint, IngestReport, ModelReport
+from rag_app.store import writer
+from rag_app.store.chunks import distinct_chunks
 from rag_app.store.knowledge_base import KnowledgeBase
-from rag_app.store.layout import Manifest, Source
-from rag_app.store.vectors import write_vectors
+from rag_app.store.layout import Source
+from rag_app.store.publishing import Draft, ModelVectors, publish
+from tests.commands import Run
 from tests.fakes import fake_fingerprint, hash_vector
 
 REPOSITORY = Path(__file__).parent.parent
@@ -67,6 +67,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return tried
 
 
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Give a function that runs a command of `rag-app` in this process."""
+    return Run(capsys, monkeypatch)
+
+
 @dataclass(frozen=True)
 class SmallBase:
     """A knowledge base with vectors of `tests.fakes.hash_vector`, and where it is."""
@@ -98,6 +104,38 @@ def document_of(path: str, text: str) -> Document:
     )
 
 
+def report_of(
+    name: str,
+    generation: str,
+    documents: Sequence[tuple[Document, Sequence[Chunk]]],
+    fingerprints: Sequence[Fingerprint],
+) -> IngestReport:
+    """Return the report of a build in which everything went well."""
+    count = len(distinct_chunks(chunk for _, chunks in documents for chunk in chunks))
+    return IngestReport(
+        kb=name,
+        generation=generation,
+        seconds=0.0,
+        chunks=count,
+        documents=tuple(
+            DocumentReport(
+                document.path,
+                FileStatus.INDEXED,
+                chunks=len(chunks),
+                language=document.language,
+                file_sha256=document.sha256,
+            )
+            for document, chunks in documents
+        ),
+        models=tuple(
+            ModelReport(
+                one.model, one.digest, one.dimension, embedded=count, reused=0, truncated=0, chunks_per_second=1.0
+            )
+            for one in fingerprints
+        ),
+    )
+
+
 @pytest.fixture
 def make_base(tmp_path: Path) -> MakeBase:
     """Give a function that publishes a knowledge base of Markdown texts by path."""
@@ -107,33 +145,25 @@ def make_base(tmp_path: Path) -> MakeBase:
         *,
         name: str = "small",
         fingerprints: Sequence[Fingerprint] = (fake_fingerprint(),),
+        memory_gb: float | None = None,
     ) -> SmallBase:
         indexes = tmp_path / "indexes"
         base = indexes / name
         documents = [document_of(path, text) for path, text in (texts or TEXTS).items()]
         cut = [(document, chunk_document(document, chunk_tokens=200, overlap=30)) for document in documents]
         chunks = distinct_chunks(chunk for _, group in cut for chunk in group)
-        with layout.writer_lock(base):
-            folder = layout.new_build_folder(base)
-            write_chunks(folder / layout.CHUNKS, cut)
-            write_keywords(folder / layout.KEYWORDS, (chunk.embedded_text for chunk in chunks))
-            vectors = np.stack([hash_vector(chunk.embedded_text) for chunk in chunks])
-            for fingerprint in fingerprints:
-                target = layout.vectors_folder(folder, fingerprint)
-                write_vectors(target, vectors, np.arange(len(chunks)), fingerprint)
-            manifest = Manifest(
-                format_version=layout.FORMAT_VERSION,
-                generation=layout.next_generation(base),
-                created_at="2026-01-01T00:00:00+00:00",
-                app_version="0",
+        vectors = np.stack([hash_vector(chunk.embedded_text) for chunk in chunks])
+        made = ModelVectors(vectors, np.arange(len(chunks)), ("fake 1.0",))
+        with writer.writer_lock(base):
+            draft = Draft(
+                report=report_of(name, writer.next_generation(base), cut, fingerprints),
                 sources=(Source("docs", str(tmp_path / "docs")),),
                 parsing={"chunk_tokens": 200, "overlap": 30},
-                counts={"documents": len(documents), "chunks": len(chunks)},
-                languages={},
-                models=tuple(fingerprints),
-                files=layout.file_sums(folder),
+                documents=cut,
+                vectors=dict.fromkeys(fingerprints, made),
+                memory_gb=memory_gb,
             )
-            layout.publish(base, folder, manifest)
+            publish(base, draft)
         return SmallBase(indexes, name, fingerprints[0])
 
     return make

@@ -11,15 +11,24 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from rag_app.datatypes import Block, BlockKind, Box, Chunk, Document, Place
 from rag_app.errors import KnowledgeBaseDamaged
 from rag_app.store.boxes import unpack_boxes
 from rag_app.store.layout import rebuild_command
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PlaceColumn = Literal["chunk", "page", "last_page", "start", "end"]
+ChunkColumn = Literal["heading_path", "table_header"]
 Row = tuple[Any, ...]  # SQLite's own: the columns a query names
 
 _SCHEMA = """
@@ -67,11 +76,23 @@ _CHUNK_COLUMNS = (
     "SELECT chunks.number, documents.path, places.ordinal, places.start, places.end, chunks.text, places.page, "
     "places.last_page, chunks.heading_path, chunks.table_header, places.name FROM"
 )
+_FACTS = "SELECT path, media_type, language, script, coalesce(nullif(title, ''), name) FROM documents"
 _PLACES = "SELECT chunk, path, page, last_page, start, end FROM places JOIN documents ON documents.number = document"
 _AT_FIRST_PLACE = (
     f"{_CHUNK_COLUMNS} chunks JOIN places ON (places.document, places.ordinal) = (chunks.document, chunks.ordinal) "
     "JOIN documents ON documents.number = chunks.document"
 )
+
+
+@dataclass(frozen=True)
+class DocumentFacts:
+    """What is known of a document but for its text. `title` is its own, or the name that stands for it."""
+
+    path: str
+    media_type: str
+    language: str
+    script: str
+    title: str
 
 
 def distinct_chunks(chunks: Iterable[Chunk]) -> list[Chunk]:
@@ -173,6 +194,8 @@ class ChunkStore:
             raise KnowledgeBaseDamaged(
                 f"{path} cannot be opened: {error}.", rebuild_command(path.parent.parent)
             ) from error
+        # A connection refers to itself: without this the file would stay open until some later garbage collection.
+        weakref.finalize(self, self._connection.close)
 
     def close(self) -> None:
         """Close the file."""
@@ -222,6 +245,36 @@ class ChunkStore:
             "(SELECT count(*) FROM places WHERE document = documents.number) FROM documents ORDER BY number"
         )
 
+    def all_facts(self) -> list[DocumentFacts]:
+        """Return what is known of every document, in the order that numbers them."""
+        return [DocumentFacts(*row) for row in self._stream(f"{_FACTS} ORDER BY number")]
+
+    def facts(self, paths: Sequence[str]) -> dict[str, DocumentFacts]:
+        """Return what is known of the documents with these paths, by path."""
+        rows = self._rows(f"{_FACTS} WHERE path IN ({_marks(paths)})", paths)
+        return {row[0]: DocumentFacts(*row) for row in rows}
+
+    def place_counts(self) -> NDArray[np.int64]:
+        """Return how many places every document has, in the order that numbers them."""
+        counts = np.zeros(self._rows("SELECT count(*) FROM documents")[0][0], np.int64)
+        for document, count in self._stream("SELECT document, count(*) FROM places GROUP BY document"):
+            counts[document] = count
+        return counts
+
+    def place_column(self, column: PlaceColumn) -> NDArray[np.int32]:
+        """Return one column of all places, -1 for what is not known: by document, in it by ordinal."""
+        rows = self._stream(f"SELECT coalesce({column}, -1) FROM places ORDER BY document, ordinal")  # noqa: S608 - literals
+        return np.fromiter((row[0] for row in rows), np.int32)
+
+    def chunk_column(self, column: ChunkColumn) -> tuple[list[str | tuple[str, ...]], NDArray[np.int32]]:
+        """Return one column of all passages: the values there are, and by a passage's number which of them is its own."""
+        codes: dict[str, int] = {}
+        rows = self._stream(f"SELECT {column} FROM chunks ORDER BY number")  # noqa: S608 - literals
+        numbers = np.fromiter((codes.setdefault(row[0], len(codes)) for row in rows), np.int32)
+        if column == "heading_path":
+            return [tuple(json.loads(value)) for value in codes], numbers
+        return list(codes), numbers
+
     def document(self, path: str) -> Document | None:
         """Return a document by its path, with its whole text, or None."""
         rows = self._rows(f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE path = ?", [path])  # noqa: S608 - constants
@@ -258,17 +311,21 @@ class ChunkStore:
         return [_chunk(row) for row in rows]
 
     def _rows(self, query: str, values: Sequence[str | int] = ()) -> list[Row]:
+        return list(self._stream(query, values))
+
+    def _stream(self, query: str, values: Sequence[str | int] = ()) -> Iterator[Row]:
+        """Yield the rows without holding all of them; nobody else reads until the last."""
         try:
             with self._lock:
-                return self._connection.execute(query, tuple(values)).fetchall()
-        except sqlite3.DatabaseError as error:
+                yield from self._connection.execute(query, tuple(values))
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a message may quote damaged bytes
             raise KnowledgeBaseDamaged(
                 f"{self._path} is damaged: {error}.", rebuild_command(self._path.parent.parent)
             ) from error
 
 
-def _marks(numbers: Sequence[int]) -> str:
-    return ", ".join("?" * len(numbers))
+def _marks(values: Sequence[int] | Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _chunk(row: Row) -> Chunk:

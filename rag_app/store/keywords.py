@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag_app.errors import KnowledgeBaseDamaged
+from rag_app.errors import KnowledgeBaseDamaged, StorageError
 from rag_app.store.layout import rebuild_command
 from rag_app.text import search_tokens
 
@@ -27,13 +27,28 @@ _NO_TOKEN = "\0"  # noqa: S105 - a search token
 
 
 def write_keywords(folder: Path, texts: Iterable[str]) -> None:
-    """Write the keyword index of the texts, whose order gives their numbers."""
+    """Write the keyword index of the texts, whose order gives their numbers, and read it back.
+
+    Raises:
+        StorageError: what was read back is not what was written.
+    """
     import bm25s
 
-    corpus = [search_tokens(text) or [_NO_TOKEN] for text in texts]
+    # Numbered by first occurrence: bm25s itself goes through a set, and no two processes would write the same file.
+    vocabulary: dict[str, int] = {}
+    corpus = [
+        [vocabulary.setdefault(token, len(vocabulary)) for token in search_tokens(text) or [_NO_TOKEN]]
+        for text in texts
+    ]
     index = bm25s.BM25(k1=K1, b=B)
-    index.index(corpus, show_progress=False)
+    index.index((corpus, vocabulary), show_progress=False)
     index.save(folder, show_progress=False)
+    written = bm25s.BM25.load(folder, mmap=True).scores
+    if any(not np.array_equal(written[name], index.scores[name]) for name in ("data", "indices", "indptr")):
+        raise StorageError(
+            f"{folder} could not be written whole: what was read back is not what was written.",
+            "Check the disk, make room, then run again.",
+        )
 
 
 class KeywordIndex:
@@ -49,16 +64,21 @@ class KeywordIndex:
 
         try:
             self._index = bm25s.BM25.load(folder, mmap=True)
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:  # one flipped bit makes bm25s raise whatever it likes
             raise KnowledgeBaseDamaged(
                 f"The keyword index {folder} cannot be read: {str(error)[:200]}.",
                 rebuild_command(folder.parent.parent),
             ) from error
 
+    @property
+    def count(self) -> int:
+        """The number of texts."""
+        return int(self._index.scores["num_docs"])
+
     def scores(self, question: str) -> NDArray[np.float32]:
         """Return the BM25 score of every text, by its number: 0 where no word is shared, higher for a better match."""
         known = self._index.get_tokens_ids(search_tokens(question))
         if not known:
-            return np.zeros(self._index.scores["num_docs"], dtype=np.float32)
+            return np.zeros(self.count, dtype=np.float32)
         scores: NDArray[np.float32] = self._index.get_scores_from_ids(known)
         return scores

@@ -12,7 +12,7 @@ import json
 from functools import cached_property
 from pathlib import Path
 
-from rag_app.datatypes import DocumentReport, Fingerprint
+from rag_app.datatypes import Fingerprint, IngestReport
 from rag_app.errors import EmbedderMismatch, KnowledgeBaseDamaged
 from rag_app.store import layout
 from rag_app.store.chunks import ChunkStore
@@ -79,17 +79,16 @@ class KnowledgeBase:
         return KeywordIndex(self.folder / layout.KEYWORDS)
 
     @cached_property
-    def reports(self) -> dict[str, DocumentReport]:
-        """What the build said of each file, by path.
+    def report(self) -> IngestReport:
+        """What became of every file, and how the models fit: the report of the build, without what it cost.
 
         Raises:
-            KnowledgeBaseDamaged: the report cannot be read.
+            KnowledgeBaseDamaged: it cannot be read.
         """
         path = self.folder / layout.REPORT
         try:
-            documents = json.loads(path.read_text(encoding="utf-8"))["documents"]
-            return {document["path"]: DocumentReport(**document) for document in documents}
-        except (OSError, ValueError, LookupError, TypeError) as error:
+            return IngestReport.from_record(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise KnowledgeBaseDamaged(
                 f"{path} cannot be read: {error}.", layout.rebuild_command(self.folder.parent)
             ) from error
@@ -104,7 +103,8 @@ class KnowledgeBase:
             raise self._mismatch(fingerprint.model, fingerprint.digest)
         if fingerprint.digest not in self._vectors:
             folder = layout.vectors_folder(self.folder, fingerprint)
-            self._vectors[fingerprint.digest] = VectorIndex(folder, fingerprint)
+            description = self.manifest.vectors[fingerprint.digest]
+            self._vectors[fingerprint.digest] = VectorIndex(folder, fingerprint, description)
         return self._vectors[fingerprint.digest]
 
     def check_has_model(self, name: str) -> None:

@@ -1,66 +1,56 @@
-"""Names and places on disk, the manifest, and how a generation is published so that a kill harms nothing.
+"""Names and places on disk, CURRENT, and the manifest: what a generation is and how it proves it.
 
     indexes/<name>/
       CURRENT                    name of the live generation, then the sha256 of its manifest; replaced, never edited
       .writer.lock               flock of the one build at a time; the kernel frees it, also on kill -9
       gen-00000007/              immutable once renamed into place
-        manifest.json            written last
+        manifest.json            written last; it has its own sum, and the size and sha256 of every other file
         chunks.sqlite            documents, chunks and all their places, boxes of PDF text
         keywords/                BM25
         vectors/<model>-<fingerprint>/   vectors.faiss, rows.npy, fingerprint.json
         report.json              every input file and what became of it
+      sources/<sha256>           uploads
       cache/embeddings.sqlite    vectors by fingerprint, prompt and text
       .build-*                   a build under way, or the rest of a killed one; never read
 
-This module knows nothing of what is inside the files of a generation.
+This module knows nothing of what is inside the files of a generation, and changes nothing on disk.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from rag_app.datatypes import Fingerprint
+from rag_app.datatypes import Fingerprint, IndexDescription, IndexKind, VectorCode
 from rag_app.errors import (
-    ConfigurationError,
     FormatVersionError,
-    KnowledgeBaseBusy,
     KnowledgeBaseDamaged,
     KnowledgeBaseError,
     KnowledgeBaseNameError,
     KnowledgeBaseNotFound,
 )
+from rag_app.store.files import FileSum, file_sum
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 CHUNKS = "chunks.sqlite"
 KEYWORDS = "keywords"
 VECTORS = "vectors"
 REPORT = "report.json"
+SOURCES = "sources"
+CACHE = "cache"
+WRITER_LOCK = ".writer.lock"
+BUILD_PREFIX = ".build-"
 
 # Letters of any script, digits, and - _ . inside: `手册`, `helpdesk-2025`. No separators, no leading dot.
 _NAME = re.compile(r"[^\W_][\w.-]{0,63}")
 _GENERATION = re.compile(r"gen-(\d{8})")
-_BUILD_PREFIX = ".build-"
-
-
-@dataclass(frozen=True)
-class FileSum:
-    """Size in bytes and sha256 of one file of a generation."""
-
-    bytes: int
-    sha256: str
+_CURRENT = re.compile(r"(gen-\d{8})\n([0-9a-f]{64})\n")
 
 
 @dataclass(frozen=True)
@@ -72,60 +62,108 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """What a generation is. `parsing` holds whatever decides how files become chunks; equal means nothing to redo.
+class Exclusion:
+    """A document that was purged, by its path: it stays out, under whatever name its file is found, until that is named.
 
-    `languages` counts documents by language and script: `{"zh-Hans": 12, "en-Latn": 10}`.
+    `file` is where its file lies, `record` its name there, empty for a whole file.
+    """
+
+    path: str
+    file: str
+    record: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a generation is.
+
+    `excluded` are the documents that were purged. `parsing` holds whatever decides how files become chunks; equal means nothing
+    to redo. `memory_gb` is what the vectors of a model may take in memory, None for no limit. `languages` counts documents by
+    language and script: `{"zh-Hans": 12, "en-Latn": 10}`. `vectors` describes the index of each model by the digest of its
+    fingerprint, `libraries` are those that wrote the files. Generations before `oldest_kept` are removed.
     """
 
     format_version: int
     generation: str
+    oldest_kept: str
     created_at: str
     app_version: str
+    libraries: dict[str, str]
     sources: tuple[Source, ...]
+    excluded: tuple[Exclusion, ...]
     parsing: dict[str, Any]
+    memory_gb: float | None
     counts: dict[str, int]
     languages: dict[str, int]
     models: tuple[Fingerprint, ...]
+    vectors: dict[str, IndexDescription]
     files: dict[str, FileSum]
 
     def to_json(self) -> str:
-        """Return the text of manifest.json."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        """Return the text of manifest.json: the fields, and a sum over them by which it proves itself."""
+        values = asdict(self)
+        return _json(values | {"sum": _sum(values)})
 
     @classmethod
-    def from_json(cls, text: str, where: Path) -> Manifest:
-        """Read the text of a manifest.json.
+    def from_json(cls, content: bytes, where: Path) -> Manifest:
+        """Read a manifest.json and check that it is as it was written.
 
         Raises:
             FormatVersionError: another format version.
-            KnowledgeBaseDamaged: not a manifest.
+            KnowledgeBaseDamaged: not a manifest, or one that was changed.
         """
+        remedy = rebuild_command(where.parent.parent)
         try:
-            values = json.loads(text)
+            values = json.loads(content)
             version = values["format_version"]
             if version != FORMAT_VERSION:
-                raise FormatVersionError(
-                    f"{where} is in format version {version}; this program reads version {FORMAT_VERSION}.",
-                    f"Use the version of rag-app that made it. {rebuild_command(where.parent.parent)}",
-                )
-            return cls(
+                raise _other_version(where, version)
+            values.pop("sum")
+            manifest = cls(
                 **values
                 | {
                     "sources": tuple(Source(**source) for source in values["sources"]),
+                    "excluded": tuple(Exclusion(**entry) for entry in values["excluded"]),
                     "models": tuple(Fingerprint(**model) for model in values["models"]),
+                    "vectors": {digest: _description(entry) for digest, entry in values["vectors"].items()},
                     "files": {name: FileSum(**entry) for name, entry in values["files"].items()},
                 }
             )
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise KnowledgeBaseDamaged(
-                f"{where} is not a manifest ({error}).", rebuild_command(where.parent.parent)
-            ) from error
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise KnowledgeBaseDamaged(f"{where} is not a manifest ({error}).", remedy) from error
+        if manifest.to_json().encode() != content:
+            raise KnowledgeBaseDamaged(f"{where} is damaged: its sum is not that of its content.", remedy)
+        return manifest
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _sum(values: dict[str, Any]) -> str:
+    return hashlib.sha256(_json(values).encode()).hexdigest()
+
+
+def _description(values: dict[str, Any]) -> IndexDescription:
+    kind, code, libraries = IndexKind(values["kind"]), VectorCode(values["code"]), tuple(values["libraries"])
+    return IndexDescription(**values | {"kind": kind, "code": code, "libraries": libraries})
+
+
+def _other_version(where: Path, version: object) -> FormatVersionError:
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        return FormatVersionError(
+            f"{where} was made by a newer version of rag-app: its format is {version}, this program reads {FORMAT_VERSION}.",
+            "Use a newer version of rag-app.",
+        )
+    return FormatVersionError(
+        f"{where} is in format version {version}; this program reads version {FORMAT_VERSION}.",
+        f"Use the version of rag-app that made it. {rebuild_command(where.parent.parent)}",
+    )
 
 
 def rebuild_command(base: Path) -> str:
     """Return the sentence that says how a damaged knowledge base is repaired."""
-    return f"Rebuild the knowledge base: python -m ingest SOURCE --kb {base.name} --rebuild"
+    return f"Rebuild the knowledge base: python -m ingest --kb {base.name} --rebuild"
 
 
 def _is_name(name: str) -> bool:
@@ -154,10 +192,42 @@ def vectors_folder(generation: Path, fingerprint: Fingerprint) -> Path:
 
 
 def knowledge_base_names(indexes: Path) -> list[str]:
-    """Return the names of all knowledge bases below the index root, sorted."""
+    """Return the names of all knowledge bases below the index root, sorted; also of those whose CURRENT is gone."""
     if not indexes.is_dir():
         return []
-    return sorted(path.name for path in indexes.iterdir() if _is_name(path.name) and (path / CURRENT).is_file())
+    return sorted(path.name for path in indexes.iterdir() if _is_name(path.name) and _is_base(path))
+
+
+def _is_base(path: Path) -> bool:
+    return (path / CURRENT).is_file() or bool(generations(path))
+
+
+def is_of_a_base(base: Path) -> bool:
+    """Whether a folder is that of a knowledge base, or what a first build that failed has left of one."""
+    return any((base / name).exists() for name in (CURRENT, WRITER_LOCK)) or bool(generations(base))
+
+
+def generations(base: Path) -> list[Path]:
+    """Return the folders of the generations that are there, oldest first; none where the base is gone."""
+    try:
+        return sorted(path for path in base.iterdir() if _GENERATION.fullmatch(path.name) and path.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def generation_name(number: int) -> str:
+    """Return the name of a generation by its number."""
+    return f"gen-{number:08d}"
+
+
+def generation_number(name: str) -> int:
+    """Return the number of a generation by its name."""
+    return int(name.removeprefix("gen-"))
+
+
+def current_text(manifest: Manifest) -> str:
+    """Return what CURRENT says where this manifest's generation is the live one."""
+    return f"{manifest.generation}\n{hashlib.sha256(manifest.to_json().encode()).hexdigest()}\n"
 
 
 def read_current(base: Path) -> tuple[Path, str]:
@@ -165,29 +235,38 @@ def read_current(base: Path) -> tuple[Path, str]:
 
     Raises:
         KnowledgeBaseNotFound: nothing was ever published there.
-        KnowledgeBaseDamaged: CURRENT does not name a generation that is there.
+        KnowledgeBaseDamaged: CURRENT is gone or does not name a generation that is there.
     """
+    path = base / CURRENT
     try:
-        lines = (base / CURRENT).read_text(encoding="utf-8").split()
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
-        known = knowledge_base_names(base.parent)
-        found = f"; there are: {', '.join(known)}" if known else ", nor any other"
-        raise KnowledgeBaseNotFound(
-            f"There is no knowledge base '{base.name}' in {base.parent}{found}.",
-            f"Build it: python -m ingest FOLDER --kb {base.name}",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise KnowledgeBaseDamaged(f"{base / CURRENT} is not text.", rebuild_command(base)) from error
-    if len(lines) != 2 or not _GENERATION.fullmatch(lines[0]) or not (base / lines[0]).is_dir():
-        raise KnowledgeBaseDamaged(
-            f"{base / CURRENT} names no generation that is there.",
-            rebuild_command(base),
-        )
-    return base / lines[0], lines[1]
+        if generations(base):
+            raise KnowledgeBaseDamaged(f"{path} is missing.", rebuild_command(base)) from error
+        raise _not_found(base) from error
+    except OSError as error:
+        raise KnowledgeBaseDamaged(f"{path} cannot be read: {error.strerror}.", rebuild_command(base)) from error
+    found = _CURRENT.fullmatch(content.decode("ascii", "replace"))
+    if found is None or not (base / found[1]).is_dir():
+        raise KnowledgeBaseDamaged(f"{path} names no generation that is there.", rebuild_command(base))
+    return base / found[1], found[2]
 
 
-def read_manifest(generation: Path, sha256: str) -> Manifest:
-    """Return the manifest of a generation after checking its sum and the size of every file it lists.
+def _not_found(base: Path) -> KnowledgeBaseNotFound:
+    known = knowledge_base_names(base.parent)
+    found = f"; there are: {', '.join(known)}" if known else ", nor any other"
+    return KnowledgeBaseNotFound(
+        f"There is no knowledge base '{base.name}' in {base.parent}{found}.",
+        f"Build it: python -m ingest FOLDER --kb {base.name}",
+    )
+
+
+def read_manifest(generation: Path, sha256: str | None = None) -> Manifest:
+    """Return the manifest of a generation after checking its sums and the size of every file it lists.
+
+    Args:
+        generation: its folder.
+        sha256: what CURRENT says of the manifest; None for a generation that is not the live one.
 
     Raises:
         KnowledgeBaseDamaged: a file is missing or differs, by name.
@@ -200,134 +279,69 @@ def read_manifest(generation: Path, sha256: str) -> Manifest:
         raise KnowledgeBaseDamaged(
             f"{path} cannot be read: {error.strerror}.", rebuild_command(path.parent.parent)
         ) from error
-    if hashlib.sha256(content).hexdigest() != sha256:
+    manifest = Manifest.from_json(content, path)
+    if manifest.generation != generation.name:
+        raise KnowledgeBaseDamaged(f"{path} is that of {manifest.generation}.", rebuild_command(path.parent.parent))
+    if (
+        sha256 is not None and hashlib.sha256(content).hexdigest() != sha256
+    ):  # the manifest proves itself: it is CURRENT
+        current = path.parent.parent / CURRENT
         raise KnowledgeBaseDamaged(
-            f"{path} is damaged: its sum is not the one in CURRENT.", rebuild_command(path.parent.parent)
+            f"{current} is damaged: its sum is not that of {path}.", rebuild_command(path.parent.parent)
         )
-    manifest = Manifest.from_json(content.decode(), path)
+    check_sizes(generation, manifest)
+    return manifest
+
+
+def check_sizes(generation: Path, manifest: Manifest) -> None:
+    """Check that every file of a generation is there and has the size it was written with.
+
+    Raises:
+        KnowledgeBaseDamaged: the first that has not, by name.
+    """
     for name, entry in manifest.files.items():
         file = generation / name
         found = file.stat().st_size if file.is_file() else None
         if found != entry.bytes:
             state = "missing" if found is None else f"damaged: {found} bytes instead of {entry.bytes}"
-            raise KnowledgeBaseDamaged(f"{file} is {state}.", rebuild_command(path.parent.parent))
-    return manifest
+            raise KnowledgeBaseDamaged(f"{file} is {state}.", rebuild_command(generation.parent))
+
+
+def check_sums(generation: Path, manifest: Manifest) -> None:
+    """Read every file of a generation and check that it is as it was written.
+
+    Raises:
+        KnowledgeBaseDamaged: the first that is not, by name.
+    """
+    for name in manifest.files:
+        if problem := file_problem(generation, manifest, name):
+            raise KnowledgeBaseDamaged(problem, rebuild_command(generation.parent))
+
+
+def file_problem(generation: Path, manifest: Manifest, name: str) -> str:
+    """Return what is wrong with one file of a generation, after reading all of it; an empty string for nothing."""
+    file = generation / name
+    try:
+        found = file_sum(file)
+    except OSError as error:
+        return f"{file} cannot be read: {error.strerror}."
+    expected = manifest.files[name]
+    if found.bytes != expected.bytes:
+        return f"{file} is damaged: {found.bytes} bytes instead of {expected.bytes}."
+    return "" if found == expected else f"{file} is damaged: its sum is not the one in the manifest."
 
 
 def whole_manifest(base: Path) -> Manifest | None:
-    """Return the live generation's manifest if it is whole itself, whatever has become of the files it lists; else None."""
+    """Return the newest manifest that is whole itself, whatever has become of the files it lists; else None."""
     try:
-        generation, sha256 = read_current(base)
-        content = (generation / MANIFEST).read_bytes()
-        if hashlib.sha256(content).hexdigest() != sha256:
-            return None
-        return Manifest.from_json(content.decode(), generation / MANIFEST)
-    except (KnowledgeBaseError, OSError, UnicodeDecodeError):
-        return None
-
-
-@contextmanager
-def writer_lock(base: Path) -> Iterator[None]:
-    """Hold the one writer's lock of a knowledge base; clean up what a killed build left.
-
-    Raises:
-        KnowledgeBaseBusy: another build is running.
-        ConfigurationError: the index root cannot be written.
-    """
-    try:
-        base.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The index root {base.parent} cannot be written: {error.strerror}.", "Choose another: --indexes FOLDER"
-        ) from error
-    lock = FileLock(base / ".writer.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise KnowledgeBaseBusy(
-            f"Another build of the knowledge base '{base.name}' is running.", "Wait until it has ended, then run again."
-        ) from error
-    try:
-        for leftover in base.glob(f"{_BUILD_PREFIX}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        yield
-    finally:
-        lock.release()
-
-
-def next_generation(base: Path) -> str:
-    """Return the name of the generation that the next build publishes."""
-    newest = max((int(path.name.removeprefix("gen-")) for path in _generations(base)), default=0)
-    return f"gen-{newest + 1:08d}"
-
-
-def new_build_folder(base: Path) -> Path:
-    """Create and return an empty folder in which a build may write; call it under the writer's lock."""
-    folder = base / f"{_BUILD_PREFIX}{os.getpid()}"
-    folder.mkdir(mode=0o700)
-    return folder
-
-
-def file_sums(folder: Path) -> dict[str, FileSum]:
-    """Return size and sha256 of every file below a folder, by its path inside."""
-    sums = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            sums[path.relative_to(folder).as_posix()] = FileSum(path.stat().st_size, digest)
-    return sums
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file and make sure that it is on the disk."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync(path: Path) -> None:
-    """Make sure that a file's bytes, or a folder's entries, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def publish(base: Path, build: Path, manifest: Manifest) -> None:
-    """Make a finished build the live generation. Everything is on the disk before CURRENT is replaced: that commits.
-
-    Args:
-        base: the folder of the knowledge base.
-        build: the build folder, complete but for manifest.json.
-        manifest: its description; `generation` names the folder it becomes.
-    """
-    text = manifest.to_json()
-    before = _live_generation(base)
-    for path in sorted(build.rglob("*")):
-        sync(path)
-    write_text(build / MANIFEST, text)
-    sync(build)
-    os.rename(build, base / manifest.generation)
-    sync(base)
-    pending = base / f"{_BUILD_PREFIX}{CURRENT}"
-    write_text(pending, f"{manifest.generation}\n{hashlib.sha256(text.encode()).hexdigest()}\n")
-    os.replace(pending, base / CURRENT)
-    sync(base)
-    for path in _generations(base):
-        if path.name not in (manifest.generation, before):  # readers may still have the one before open
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _generations(base: Path) -> list[Path]:
-    return sorted(path for path in base.iterdir() if _GENERATION.fullmatch(path.name))
-
-
-def _live_generation(base: Path) -> str:
-    """Return the name of the live generation; where CURRENT does not say, the newest that is there."""
-    try:
-        return read_current(base)[0].name
-    except (KnowledgeBaseNotFound, KnowledgeBaseDamaged):
-        return max((path.name for path in _generations(base)), default="")
+        candidates = [read_current(base)[0]]
+    except KnowledgeBaseError:
+        candidates = []
+    candidates += reversed(generations(base))
+    for generation in candidates:
+        try:
+            path = generation / MANIFEST
+            return Manifest.from_json(path.read_bytes(), path)
+        except (KnowledgeBaseError, OSError):
+            continue
+    return None

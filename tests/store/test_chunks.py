@@ -12,7 +12,7 @@ import pytest
 from rag_app.datatypes import Block, BlockKind, Box, Chunk, Document, Place
 from rag_app.errors import KnowledgeBaseDamaged
 from rag_app.store.boxes import pack_boxes
-from rag_app.store.chunks import ChunkStore, distinct_chunks, write_chunks
+from rag_app.store.chunks import ChunkStore, DocumentFacts, PlaceColumn, distinct_chunks, write_chunks
 
 HANDBOOK = Document(
     path="docs/手册.pdf",
@@ -120,6 +120,52 @@ def test_the_boxes_of_a_span_are_found_by_document(store: ChunkStore) -> None:
     assert store.boxes("gone", 0, 7) == []
 
 
+HANDBOOK_FACTS = DocumentFacts("docs/手册.pdf", "application/pdf", "zh", "Hans", "员工手册")
+NOTE_FACTS = DocumentFacts("note.txt", "text/plain", "en", "Latn", "note")
+
+
+def test_what_is_known_of_documents_comes_without_their_text(store: ChunkStore) -> None:
+    assert store.all_facts() == [HANDBOOK_FACTS, NOTE_FACTS]
+    assert store.facts(["note.txt", "gone"]) == {"note.txt": NOTE_FACTS}
+    assert store.facts([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ("chunk", [0, 1, 2, 2]),
+        ("page", [1, 2, -1, -1]),
+        ("last_page", [1, 3, -1, -1]),
+        ("start", [0, 11, 0, 0]),
+        ("end", [9, 21, 7, 7]),
+    ],
+)
+def test_a_column_of_places_is_in_the_order_of_documents(
+    tmp_path: Path, column: PlaceColumn, expected: list[int]
+) -> None:
+    copied = [Chunk("a-copy.txt", 0, 0, 7, "A note.", name="copy")]
+    documents = [(HANDBOOK, HANDBOOK_CHUNKS), (NOTE, NOTE_CHUNKS), (replace(NOTE, path="a-copy.txt"), copied)]
+    write_chunks(tmp_path / "x.sqlite", documents)
+    values = ChunkStore(tmp_path / "x.sqlite").place_column(column)
+    assert (values.dtype, values.tolist()) == ("int32", expected)
+
+
+def test_places_are_counted_by_document_also_where_there_are_none(tmp_path: Path) -> None:
+    documents = [(replace(NOTE, path="0"), []), (HANDBOOK, HANDBOOK_CHUNKS), (replace(NOTE, path="2"), [])]
+    write_chunks(tmp_path / "x.sqlite", documents)
+    assert ChunkStore(tmp_path / "x.sqlite").place_counts().tolist() == [0, 2, 0]
+
+
+def test_a_column_of_passages_tells_its_values_once(tmp_path: Path) -> None:
+    again = replace(HANDBOOK_CHUNKS[1], ordinal=2, start=11, end=14, text="The")
+    write_chunks(tmp_path / "x.sqlite", [(HANDBOOK, [*HANDBOOK_CHUNKS, again])])
+    store = ChunkStore(tmp_path / "x.sqlite")
+    headings, numbers = store.chunk_column("heading_path")
+    assert (headings, numbers.tolist()) == ([(), ("员工手册", "密码")], [0, 1, 1])
+    headers, numbers = store.chunk_column("table_header")
+    assert (headers, numbers.tolist()) == (["", "Model | Price"], [0, 1, 1])
+
+
 @pytest.mark.parametrize("path", ["'; DROP TABLE chunks; --", "a%_b\n\t.md", "<b>.md"])
 def test_a_path_is_data_and_nothing_else(path: str, tmp_path: Path) -> None:
     file = tmp_path / "x.sqlite"
@@ -154,13 +200,15 @@ def test_reading_leaves_the_file_and_its_folder_as_they_are(file: Path) -> None:
 def test_a_chunk_that_is_not_there_is_damage_with_the_command_that_repairs_it(store: ChunkStore) -> None:
     with pytest.raises(KnowledgeBaseDamaged, match="has no chunk 7, which an index beside it points to") as caught:
         store.chunks([0, 7])
-    assert caught.value.remedy == "Rebuild the knowledge base: python -m ingest SOURCE --kb kb --rebuild"
+    assert caught.value.remedy == "Rebuild the knowledge base: python -m ingest --kb kb --rebuild"
 
 
 def test_a_file_that_is_no_database_is_damage(file: Path) -> None:
     file.write_bytes(b"not a database, and long enough to be one" * 100)
     with pytest.raises(KnowledgeBaseDamaged, match=r"chunks\.sqlite is damaged.*--kb kb --rebuild"):
         ChunkStore(file).count()
+    with pytest.raises(KnowledgeBaseDamaged, match=r"chunks\.sqlite is damaged"):
+        ChunkStore(file).place_column("chunk")
 
 
 def test_a_file_that_is_gone_is_damage(file: Path) -> None:

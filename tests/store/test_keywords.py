@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from rag_app.errors import KnowledgeBaseDamaged
 from rag_app.store.keywords import KeywordIndex, write_keywords
+from tests.conftest import REPOSITORY
 
 TEXTS = [
     "An account is locked for 30 minutes after 5 failed sign-ins.",
@@ -124,3 +128,14 @@ def test_one_index_is_asked_from_several_threads(index: KeywordIndex) -> None:
     for thread in threads:
         thread.join(timeout=10)
     assert results == [expected] * 200
+
+
+def test_every_process_writes_the_same_bytes(tmp_path: Path) -> None:
+    code = f"from rag_app.store.keywords import write_keywords; import sys; write_keywords(sys.argv[1], {TEXTS!r})"
+    written = []
+    for seed in ("1", "2"):
+        folder = tmp_path / seed
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", code, str(folder)], env=environment, cwd=REPOSITORY, check=True)
+        written.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert written[0] == written[1]

@@ -1,62 +1,18 @@
-"""Names and places on disk: what may be a name, how a generation goes live, and what a failure leaves."""
+"""Names and places on disk, CURRENT and the manifest: what may be a name, and what proves itself."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rag_app.errors import KnowledgeBaseBusy, KnowledgeBaseDamaged, KnowledgeBaseNameError, KnowledgeBaseNotFound
+from rag_app.errors import FormatVersionError, KnowledgeBaseDamaged, KnowledgeBaseNameError, KnowledgeBaseNotFound
 from rag_app.store import layout
-from rag_app.store.layout import Manifest, Source
+from rag_app.store.layout import Manifest
 from tests.fakes import fake_fingerprint
-
-Publish = Callable[[], Path]
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    return tmp_path / "indexes" / "kb"
-
-
-def manifest_of(base: Path, folder: Path) -> Manifest:
-    return Manifest(
-        format_version=layout.FORMAT_VERSION,
-        generation=layout.next_generation(base),
-        created_at="2026-01-01T00:00:00+00:00",
-        app_version="0",
-        sources=(Source("手册", "/docs/手册"),),
-        parsing={"chunk_tokens": 200},
-        counts={"documents": 1, "chunks": 2},
-        languages={"zh-Hans": 1},
-        models=(fake_fingerprint(),),
-        files=layout.file_sums(folder),
-    )
-
-
-@pytest.fixture
-def publish(base: Path) -> Publish:
-    """Give a function that publishes a generation with two files and returns its folder."""
-
-    def run() -> Path:
-        with layout.writer_lock(base):
-            folder = layout.new_build_folder(base)
-            layout.write_text(folder / "data", "one")
-            (folder / "deep").mkdir()
-            layout.write_text(folder / "deep" / "more", "two")
-            layout.publish(base, folder, manifest_of(base, folder))
-        return layout.read_current(base)[0]
-
-    return run
-
-
-def generations(base: Path) -> list[str]:
-    return sorted(path.name for path in base.glob("gen-*"))
-
+from tests.store.conftest import Publish
 
 # Names
 
@@ -117,96 +73,6 @@ def test_a_model_name_becomes_a_plain_folder_name(model: str) -> None:
     assert len(name) <= 57
 
 
-# Publishing
-
-
-def test_a_published_generation_is_live_and_says_what_it_is(base: Path, publish: Publish) -> None:
-    folder = publish()
-    assert folder == base / "gen-00000001"
-    manifest = layout.read_manifest(*layout.read_current(base))
-    assert manifest.sources == (Source("手册", "/docs/手册"),)
-    assert manifest.models == (fake_fingerprint(),)
-    assert set(manifest.files) == {"data", "deep/more"}
-    assert manifest.files["data"].bytes == 3
-    assert not list(base.glob(".build-*"))
-
-
-def test_generations_count_up_and_the_one_before_is_kept(base: Path, publish: Publish) -> None:
-    names = [publish().name for _ in range(4)]
-    assert names == ["gen-00000001", "gen-00000002", "gen-00000003", "gen-00000004"]
-    assert generations(base) == names[-2:]
-
-
-@pytest.mark.parametrize("step", ["rename", "replace"])
-def test_a_failure_before_current_is_replaced_leaves_the_old_generation_live(
-    step: str, base: Path, publish: Publish, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    live = publish()
-
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, step, fail)
-        with pytest.raises(OSError, match="No space left"):
-            publish()
-    assert layout.read_current(base)[0] == live
-    layout.read_manifest(*layout.read_current(base))
-
-
-def test_a_generation_that_never_went_live_is_not_taken_for_the_one_before(
-    base: Path, publish: Publish, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    live = publish()
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("killed here")))
-        with pytest.raises(OSError, match="killed here"):
-            publish()
-    assert generations(base) == ["gen-00000001", "gen-00000002"]
-    assert publish().name == "gen-00000003"
-    assert generations(base) == [live.name, "gen-00000003"]  # readers may still have it open
-
-
-def test_what_a_killed_build_left_is_removed_by_the_next(base: Path, publish: Publish) -> None:
-    publish()
-    (base / ".build-999" / "deep").mkdir(parents=True)
-    with layout.writer_lock(base):
-        assert not (base / ".build-999").exists()
-
-
-def test_the_folder_of_a_knowledge_base_is_its_owners_alone(base: Path, publish: Publish) -> None:
-    publish()
-    assert base.stat().st_mode & 0o077 == 0
-
-
-# The writer's lock
-
-
-def test_a_second_writer_is_refused_at_once(base: Path) -> None:
-    refused: list[BaseException] = []
-
-    def second() -> None:
-        try:
-            with layout.writer_lock(base):
-                pass
-        except KnowledgeBaseBusy as error:
-            refused.append(error)
-
-    with layout.writer_lock(base):
-        thread = threading.Thread(target=second)
-        thread.start()
-        thread.join(timeout=5)
-    assert [error.exit_code for error in refused] == [4]  # type: ignore[attr-defined]
-    assert "Another build of the knowledge base 'kb' is running" in str(refused[0])
-
-
-def test_the_lock_is_free_after_a_failure(base: Path) -> None:
-    with pytest.raises(ValueError, match="x"), layout.writer_lock(base):
-        raise ValueError("x")
-    with layout.writer_lock(base):
-        pass
-
-
 # CURRENT and the manifest
 
 
@@ -238,25 +104,113 @@ def test_a_damaged_current_is_named_with_the_command_that_repairs_it(
     (base / "CURRENT").write_bytes(content)
     with pytest.raises(KnowledgeBaseDamaged, match="CURRENT") as caught:
         layout.read_current(base)
-    assert "python -m ingest SOURCE --kb kb --rebuild" in caught.value.remedy
+    assert "python -m ingest --kb kb --rebuild" in caught.value.remedy
 
 
-def test_a_damaged_current_does_not_stop_the_next_build(base: Path, publish: Publish) -> None:
+def test_a_lost_current_is_said_where_there_are_generations(base: Path, publish: Publish) -> None:
     publish()
-    (base / "CURRENT").write_bytes(b"nonsense")
-    assert publish().name == "gen-00000002"
-    assert generations(base) == ["gen-00000001", "gen-00000002"]
+    (base / "CURRENT").unlink()
+    with pytest.raises(KnowledgeBaseDamaged, match=r"CURRENT is missing.*--kb kb --rebuild"):
+        layout.read_current(base)
+    assert layout.knowledge_base_names(base.parent) == ["kb"]
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format_version": 2}', '{"format_version": 2, "sources": 5}'], ids=repr
+    "content",
+    [
+        pytest.param(lambda text: text.upper(), id="upper case"),
+        pytest.param(lambda text: text.replace(b"\n", b"\x0b", 1), id="another line end"),
+        pytest.param(lambda text: text + b"\n", id="a line more"),
+        pytest.param(lambda text: text[:-1], id="no line end"),
+    ],
+)
+def test_current_is_what_was_written_to_the_letter(content, base: Path, publish: Publish) -> None:
+    publish()
+    (base / "CURRENT").write_bytes(content((base / "CURRENT").read_bytes()))
+    with pytest.raises(KnowledgeBaseDamaged, match="CURRENT"):
+        layout.read_current(base)
+
+
+VERSION = layout.FORMAT_VERSION
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "\xff",
+        "nul",
+        f'{{"format_version": {VERSION}}}',
+        f'{{"format_version": {VERSION}, "sources": 5}}',
+    ],
+    ids=repr,
 )
 def test_what_is_no_manifest_is_named(text: str) -> None:
     with pytest.raises(KnowledgeBaseDamaged, match=r"manifest\.json is not a manifest.*--kb kb --rebuild"):
-        Manifest.from_json(text, Path("indexes/kb/gen-00000001/manifest.json"))
+        Manifest.from_json(text.encode("latin-1"), Path("indexes/kb/gen-00000001/manifest.json"))
+
+
+@pytest.mark.parametrize(
+    ("version", "message", "remedy"),
+    [
+        pytest.param(VERSION + 1, "made by a newer version", "Use a newer version", id="newer"),
+        pytest.param(VERSION - 1, f"in format version {VERSION - 1}; this program reads", "--rebuild", id="older"),
+        pytest.param("x", "in format version x", "--rebuild", id="nonsense"),
+    ],
+)
+def test_another_format_version_is_told_by_whether_it_is_newer(version: object, message: str, remedy: str) -> None:
+    text = f'{{"format_version": {version if isinstance(version, int) else chr(34) + str(version) + chr(34)}}}'
+    with pytest.raises(FormatVersionError, match=message) as caught:
+        Manifest.from_json(text.encode(), Path("indexes/kb/gen-00000001/manifest.json"))
+    assert remedy in caught.value.remedy
 
 
 def test_a_manifest_survives_its_own_json(base: Path, publish: Publish) -> None:
     manifest = layout.read_manifest(publish(), layout.read_current(base)[1])
-    assert Manifest.from_json(manifest.to_json(), base) == manifest
-    assert Manifest.from_json(replace(manifest, parsing={}).to_json(), base) != manifest
+    assert Manifest.from_json(manifest.to_json().encode(), base) == manifest
+    assert Manifest.from_json(replace(manifest, parsing={}).to_json().encode(), base) != manifest
+
+
+def test_a_manifest_proves_itself_and_so_tells_a_damaged_current_from_its_own_damage(
+    base: Path, publish: Publish
+) -> None:
+    folder = publish()
+    file = folder / "manifest.json"
+    content = file.read_bytes()
+    with pytest.raises(KnowledgeBaseDamaged, match="CURRENT is damaged"):
+        layout.read_manifest(folder, "0" * 64)
+    for changed in (content.replace(b"2026", b"2027"), content.replace(b'"sum"', b'"sun"'), content + b" "):
+        file.write_bytes(changed)
+        with pytest.raises(KnowledgeBaseDamaged, match=r"manifest\.json is"):
+            layout.read_manifest(*layout.read_current(base))
+
+
+def test_a_manifest_in_the_folder_of_another_generation_is_damage(base: Path, publish: Publish) -> None:
+    os.rename(publish(), base / "gen-00000005")
+    with pytest.raises(KnowledgeBaseDamaged, match=r"manifest\.json is that of gen-00000001"):
+        layout.read_manifest(base / "gen-00000005")
+
+
+def test_a_changed_byte_is_named_by_reading_the_file(base: Path, publish: Publish) -> None:
+    folder = publish()
+    manifest = layout.read_manifest(folder)
+    layout.check_sums(folder, manifest)
+    (folder / "deep" / "more").write_text("owt")
+    layout.check_sizes(folder, manifest)
+    with pytest.raises(KnowledgeBaseDamaged, match=r"deep/more is damaged: its sum"):
+        layout.check_sums(folder, manifest)
+
+
+def test_the_newest_whole_manifest_is_found_whatever_became_of_current_or_the_files(
+    base: Path, publish: Publish
+) -> None:
+    assert layout.whole_manifest(base) is None
+    publish()
+    folder = publish()
+    (folder / "data").unlink()
+    (base / "CURRENT").unlink()
+    assert layout.whole_manifest(base).generation == "gen-00000002"  # type: ignore[union-attr]
+    (folder / "manifest.json").write_text("{}")
+    assert layout.whole_manifest(base).generation == "gen-00000001"  # type: ignore[union-attr]
