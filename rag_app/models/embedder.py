@@ -172,4 +172,5 @@ def _refuse_unusable(vectors: NDArray[np.float32], texts: Sequence[str], model: 
             f"{model} gave {unusable.size} vectors that cannot be searched (length {norms[row]:.3g}, expected 1), "
             f"the first for the text '{texts[row][:80]}'.",
             "Run on another device (--device cpu), or use another model.",
+            row=row,
         )
