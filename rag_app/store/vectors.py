@@ -1,112 +1,258 @@
-"""The vectors of one embedding model over one generation: a FAISS inner-product index, exact, over unit vectors.
+"""The vectors of one embedding model over one generation: written, and searched.
 
 `rows.npy` says which chunk each row of the index belongs to; a chunk may have several rows, or none. The inner product
-of unit vectors is their cosine, so a higher score is always a better match.
+of unit vectors is their cosine, so a higher score is always a better match. What is small is searched exactly; of what is
+large the nearest lists are looked at, and every cosine is exact all the same.
 This module knows nothing of the texts or of the model.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import faiss
 import numpy as np
 
-from rag_app.datatypes import Fingerprint
-from rag_app.errors import EmbedderMismatch, KnowledgeBaseDamaged
-from rag_app.store.layout import rebuild_command, write_text
+from rag_app.datatypes import Fingerprint, IndexDescription, IndexKind
+from rag_app.errors import EmbedderMismatch, EmbeddingError, KnowledgeBaseDamaged, StorageError
+from rag_app.store.cosines import best_chunks, cosines_of_rows
+from rag_app.store.layout import rebuild_command
+from rag_app.store.vector_codes import code_candidates
+from rag_app.store.vector_files import FLOATS_FILE, INDEX_FILE, open_files, write_files
+from rag_app.store.vector_lists import choose_probes, make_lists
+from rag_app.store.vector_plan import VectorPlan, plan_vectors
+from rag_app.store.vector_recall import measure_recall
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-INDEX_FILE = "vectors.faiss"
-ROWS_FILE = "rows.npy"
-FINGERPRINT_FILE = "fingerprint.json"
-# A range search above this returns every row, exactly and without sorting them.
-_BELOW_EVERY_COSINE = -2.0
+_ROWS_AT_ONCE = 65536
+_SPREAD_SAMPLE = 4096
+_NORM_TOLERANCE = 1e-3
 
 
 def write_vectors(
-    folder: Path, vectors: NDArray[np.float32], rows: NDArray[np.int64], fingerprint: Fingerprint
-) -> None:
-    """Write the index and read it back: FAISS's own writer can lose the end of a file on a full disk without a word.
+    folder: Path,
+    vectors: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    fingerprint: Fingerprint,
+    *,
+    memory_gb: float | None = None,
+) -> IndexDescription:
+    """Write the index that suits the number of vectors, reopen it and compare.
+
+    The same vectors give the same files. At its peak it takes the memory of the vectors once more than they take themselves,
+    and some 200 MB; with 8-bit codes half as much.
 
     Args:
         folder: the folder to create.
         vectors: shape (rows, dimension), unit length.
         rows: shape (rows,), the number of the chunk of each vector.
         fingerprint: of the model that made them.
+        memory_gb: memory that the vectors may take while they are searched, in 10^9 bytes; None for no limit.
 
     Raises:
-        OSError: what was read back is not what was written.
+        EmbeddingError: vectors that are not finite, of unit length and of the dimension of the fingerprint.
+        OSError: a write failed.
+        StorageError: what was read back is not what was written.
     """
-    folder.mkdir(parents=True)
-    index = faiss.IndexFlatIP(fingerprint.dimension)
-    index.add(vectors)
-    faiss.write_index(index, str(folder / INDEX_FILE))
-    np.save(folder / ROWS_FILE, rows)
-    write_text(folder / FINGERPRINT_FILE, json.dumps(asdict(fingerprint), ensure_ascii=False, indent=1) + "\n")
-    written = VectorIndex(folder, fingerprint)
-    if not np.array_equal(written.vectors, vectors) or not np.array_equal(written.rows, rows):
-        raise OSError(f"{folder / INDEX_FILE} could not be written whole: is the disk full?")
+    return write_planned(
+        folder, vectors, rows, fingerprint, plan_vectors(len(vectors), fingerprint.dimension, memory_gb)
+    )
+
+
+def write_planned(
+    folder: Path,
+    vectors: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    fingerprint: Fingerprint,
+    plan: VectorPlan,
+) -> IndexDescription:
+    """Write an index as planned; see `write_vectors`."""
+    assert rows.shape == (len(vectors),)
+    _check_units(vectors, rows, fingerprint)
+    order, lists, parameters = np.arange(len(vectors)), None, {}
+    if plan.kind is IndexKind.IVF:
+        lists, order = make_lists(vectors, plan.lists)
+        parameters = {"lists": len(lists), "probes": choose_probes(vectors, lists, order)}
+    write_files(folder, vectors, rows, fingerprint, plan.code, lists, order)
+    description = IndexDescription(plan.kind, plan.code, parameters, recall=1.0, sample=0)
+    written = VectorIndex(folder, fingerprint, description)
+    if not np.array_equal(written.rows, rows[order]) or not all(
+        np.array_equal(written.vectors(block), vectors[order[block]]) for block in _blocks(len(order))
+    ):
+        raise StorageError(
+            f"What was read back from {folder} is not what was written.", "Check the disk, make room, then run again."
+        )
+    return description if plan.kind is IndexKind.EXACT else measure_recall(written.search, description, vectors, rows)
 
 
 class VectorIndex:
     """The vectors of one model, read-only. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, fingerprint: Fingerprint) -> None:
-        """Open the index of a folder.
+    def __init__(self, folder: Path, fingerprint: Fingerprint, description: IndexDescription) -> None:
+        """Open the index of a folder, memory-mapped.
 
         Raises:
-            KnowledgeBaseDamaged: the files do not fit one another or the fingerprint.
+            KnowledgeBaseDamaged: a file is missing, or does not fit the others, the fingerprint or the description.
         """
-        try:
-            index = faiss.read_index(str(folder / INDEX_FILE))
-            self.rows: NDArray[np.int64] = np.load(folder / ROWS_FILE)
-        except (RuntimeError, OSError, ValueError) as error:
-            raise KnowledgeBaseDamaged(
-                f"{folder} cannot be read: {str(error)[:200]}.", rebuild_command(folder.parent.parent.parent)
-            ) from error
-        if (
-            not isinstance(index, faiss.IndexFlat)
-            or index.metric_type != faiss.METRIC_INNER_PRODUCT
-            or index.d != fingerprint.dimension
-            or index.ntotal != len(self.rows)
-        ):
-            raise KnowledgeBaseDamaged(
-                f"{folder / INDEX_FILE} holds {index.ntotal} vectors of {index.d} numbers; expected {len(self.rows)} "
-                f"of {fingerprint.dimension}, compared by inner product.",
-                rebuild_command(folder.parent.parent.parent),
-            )
         self.fingerprint = fingerprint
-        self._index = index  # owns the memory below
-        self.vectors: NDArray[np.float32] = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(
-            index.ntotal, index.d
-        )
+        self.description = description
+        self._folder = folder
+        self._files = open_files(folder, fingerprint, description)
+        self.rows = self._files.rows
+        self.count = len(self.rows)
 
-    def cosines(self, question: NDArray[np.float32], chunk_count: int) -> NDArray[np.float32]:
-        """Return the cosine of a question with every chunk, the best of its rows; -1 for a chunk without one.
+    def search(
+        self, question: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the numbers of the nearest chunks and their cosines, best first; of equals, the lower number first.
 
         Args:
             question: shape (dimension,), unit length.
-            chunk_count: number of chunks in the generation.
-
-        Returns:
-            Shape (chunk_count,), by chunk number.
+            count: how many chunks at most; there are fewer only where fewer are allowed and have a row.
+            allowed: shape (any,), numbers of the chunks that may be found; None for all.
 
         Raises:
             EmbedderMismatch: a question vector of another length.
+            EmbeddingError: a question vector that is not finite.
+            KnowledgeBaseDamaged: the index holds what no vectors of unit length can give.
         """
+        question = self._checked(question)
+        numbers, cosines = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        if count < 1:
+            return numbers, cosines
+        for rows in self._candidates(question, count, None if allowed is None else self._rows_of(allowed)):
+            numbers, cosines = best_chunks(self.rows[rows], self._cosines(question, rows), count)
+            if len(numbers) == count:
+                break
+        if self._files.lists is not None and self._has_shared_chunks:  # the best row of a chunk may lie in another list
+            cosines = self.cosines(question, numbers)
+            order = np.lexsort((numbers, -cosines))
+            return numbers[order], cosines[order]
+        return numbers, cosines
+
+    def cosines(self, question: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the cosine of a question with each of these chunks, the best of its rows; -1 for a chunk without one.
+
+        Args:
+            question: shape (dimension,), unit length.
+            numbers: shape (chunks,).
+
+        Returns:
+            Shape (chunks,).
+
+        Raises:
+            EmbedderMismatch, EmbeddingError, KnowledgeBaseDamaged: as of `search`.
+        """
+        question = self._checked(question)
+        distinct, inverse = np.unique(numbers, return_inverse=True)
+        best = np.full(len(distinct), -1.0, dtype=np.float32)
+        rows = self._rows_of(distinct)
+        np.maximum.at(best, np.searchsorted(distinct, self.rows[rows]), self._cosines(question, rows))
+        return best[inverse]
+
+    def spread(self, question: NDArray[np.float32]) -> tuple[float, float]:
+        """Return mean and standard deviation of a question's cosines over an evenly spaced sample of at most 4,096 rows.
+
+        Raises:
+            EmbedderMismatch, EmbeddingError: as of `search`.
+        """
+        cosines = cosines_of_rows(self._checked(question), self._sample, np.arange(len(self._sample)))
+        return (float(cosines.mean()), float(cosines.std())) if len(cosines) else (0.0, 0.0)
+
+    def vectors(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return stored vectors by row, exactly as they were given, shape (rows, dimension).
+
+        Raises:
+            KnowledgeBaseDamaged: they cannot be read.
+        """
+        if self._files.mapped is not None:
+            return self._files.mapped[rows]
+        assert self._files.floats is not None
+        try:
+            return self._files.floats.read(np.arange(self.count)[rows])
+        except OSError as error:
+            raise self._damaged(f"cannot be read: {error}") from error
+
+    def _checked(self, question: NDArray[np.float32]) -> NDArray[np.float32]:
         if question.shape != (self.fingerprint.dimension,):
             raise EmbedderMismatch(
                 f"The question's vector has {question.shape[-1]} numbers; the index of {self.fingerprint.model} "
                 f"has {self.fingerprint.dimension}.",
                 "Ask with the embedding model the knowledge base was built with: rag-app kb show NAME",
             )
-        scores = np.full(chunk_count, -1.0, dtype=np.float32)
-        _, cosines, rows = self._index.range_search(question[np.newaxis], _BELOW_EVERY_COSINE)
-        np.maximum.at(scores, self.rows[rows], cosines)
-        return scores
+        if not np.isfinite(question).all():
+            raise EmbeddingError("The question's vector holds numbers that are not finite.", "Rephrase the question.")
+        return np.ascontiguousarray(question, dtype=np.float32)
+
+    def _candidates(
+        self, question: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
+    ) -> Iterator[NDArray[np.int64]]:
+        """Yield the rows to be scored for the nearest `count` chunks, then ever more, until all that are allowed were given."""
+        if self._files.lists is None:
+            yield np.arange(self.count) if allowed is None else allowed
+            return
+        probes = self.description.parameters["probes"]
+        for lists, rows in self._files.lists.covers(question, probes, allowed):
+            if self._files.mapped is not None:
+                yield rows
+            else:
+                yield from code_candidates(self._files.index, question, lists, allowed, len(rows), count)
+
+    def _cosines(self, question: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        if self._files.mapped is not None:
+            cosines = cosines_of_rows(question, self._files.mapped, rows)
+        else:
+            cosines = cosines_of_rows(question, self.vectors(rows), np.arange(len(rows)))
+        # Vectors have unit length, so this is what their cosines cannot exceed; a damaged number shows here, NaN too.
+        limit = float(np.linalg.norm(question)) * (1 + _NORM_TOLERANCE) + _NORM_TOLERANCE
+        if not np.abs(cosines).max(initial=0) <= limit:
+            raise self._damaged("holds vectors that are not of unit length")
+        return cosines
+
+    def _rows_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of the chunks with these numbers, in order."""
+        numbers = numbers[numbers >= 0]
+        wanted = np.zeros(int(numbers.max(initial=-1)) + 2, dtype=bool)  # the last stands for all higher numbers
+        wanted[numbers] = True
+        return np.flatnonzero(wanted.take(self.rows, mode="clip"))
+
+    @cached_property
+    def _has_shared_chunks(self) -> bool:
+        return len(np.unique(self.rows)) < self.count
+
+    @cached_property
+    def _sample(self) -> NDArray[np.float32]:
+        rows = np.linspace(0, self.count - 1, min(self.count, _SPREAD_SAMPLE)).astype(np.int64)
+        return self.vectors(rows)
+
+    def _damaged(self, found: str) -> KnowledgeBaseDamaged:
+        name = INDEX_FILE if self._files.mapped is not None else FLOATS_FILE
+        return KnowledgeBaseDamaged(
+            f"{self._folder / name} is damaged: it {found}.", rebuild_command(self._folder.parent.parent.parent)
+        )
+
+
+def _check_units(vectors: NDArray[np.float32], rows: NDArray[np.int64], fingerprint: Fingerprint) -> None:
+    if vectors.shape[1:] != (fingerprint.dimension,):
+        raise EmbeddingError(
+            f"{fingerprint.model} gave vectors of shape {vectors.shape}; expected {fingerprint.dimension} numbers each.",
+            "The embedding model is damaged: get it anew, or try another.",
+        )
+    for block in _blocks(len(vectors)):
+        norms = np.linalg.norm(vectors[block], axis=1)
+        wrong = np.flatnonzero(~(np.abs(norms - 1) <= _NORM_TOLERANCE))
+        if len(wrong):
+            raise EmbeddingError(
+                f"{fingerprint.model} gave passage {rows[block][wrong[0]]} a vector of length {norms[wrong[0]]:.4g}; "
+                "expected 1.",
+                "The embedding model is damaged: get it anew, or try another.",
+            )
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    for start in range(0, count, _ROWS_AT_ONCE):
+        yield slice(start, min(start + _ROWS_AT_ONCE, count))
