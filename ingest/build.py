@@ -1,240 +1,102 @@
-"""The build, from sources to a live generation: READ THIS FIRST. load -> chunk -> embed -> publish.
+"""The build, from sources to a live generation: READ THIS FIRST. plan -> read and cut -> embed -> publish.
 
 Models are found before a file is read, files are read before a model is loaded, and nothing that is answered from is
-touched before everything new is on the disk. This module knows nothing of terminals.
+touched before everything new is on the disk. What has not changed is neither read again, nor embedded again, nor written
+again; where nothing has, the generation stays. This module knows nothing of terminals.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ingest.cautions import warn_of_languages, warn_of_truncation
-from ingest.embedding import Embedded, PassageEmbedder, embed_chunks
+from ingest.embedding import PassageEmbedder, embed_chunks
 from ingest.events import Event, EventHandler, EventKind
-from ingest.loaders.registry import FORMATS
-from ingest.parsing import ParsedDocument, ParsingPlan, parse, plan_parsing
-from ingest.publishing import publish_generation
-from ingest.sources import InputFile, discover, resolve_sources
-from rag_app.config import ChunkingSettings, Settings
-from rag_app.datatypes import Chunk, DocumentReport, FileStatus, IngestReport
-from rag_app.errors import (
-    FormatVersionError,
-    KnowledgeBaseBusy,
-    KnowledgeBaseDamaged,
-    KnowledgeBaseNotFound,
-    SourceError,
-    UsageError,
-)
-from rag_app.models.embedder_spec import EmbedderSpec, embedder_name, resolve_embedder
-from rag_app.store import layout
+from ingest.parsing import ParsedDocument, TakenOver, load_document, parse
+from ingest.planning import BuildRequest, Plan, PlannedModel, make_plan, nothing_to_index
+from ingest.space import space_for
+from rag_app.config import Settings
+from rag_app.datatypes import Chunk, Document, DocumentReport, FileStatus, Fingerprint, IngestReport, ModelReport
+from rag_app.errors import EmbedderMismatch
+from rag_app.models.embedder_spec import resolve_embedder
+from rag_app.store import layout, writer
 from rag_app.store.chunks import distinct_chunks
 from rag_app.store.knowledge_base import KnowledgeBase
-from rag_app.store.layout import Manifest, Source
+from rag_app.store.publishing import Draft, ModelVectors, publish
 from rag_app.text import searchable
 
-
-@dataclass(frozen=True)
-class BuildRequest:
-    """What a build was asked to do; empty and None mean: as the knowledge base has it, or the default for a new one."""
-
-    kb: str
-    sources: tuple[Path, ...] = ()
-    embed_models: tuple[str, ...] = ()
-    drop_models: tuple[str, ...] = ()
-    chunk_tokens: int | None = None
-    overlap: int | None = None
-    replace_sources: bool = False
-    rebuild: bool = False
-    dry_run: bool = False
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What a build is to do, settled before anything is written.
-
-    `current` is what CURRENT held then; `reusable` is the generation whose unchanged documents are taken over, and
-    `known_paths` are the documents of the base as it is.
-    """
-
-    base: Path
-    current: bytes | None
-    sources: tuple[Source, ...]
-    entries: tuple[InputFile | DocumentReport, ...]
-    specs: tuple[EmbedderSpec, ...]
-    parsing: ParsingPlan
-    reusable: KnowledgeBase | None
-    known_paths: Sequence[str]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def build(request: BuildRequest, settings: Settings, on_event: EventHandler) -> IngestReport:
     """Build or rebuild a knowledge base and return what became of every file.
 
-    With `dry_run` nothing is written: files are read and cut, and `generation` is empty.
+    Where nothing has changed, nothing is written, and `generation` is the one that is live. With `dry_run` nothing is written
+    either: files are read and cut, and `generation` is empty.
 
     Raises:
         UsageError: nothing to index, or what was asked for contradicts itself.
-        KnowledgeBaseError: another build is running, or the knowledge base is damaged.
+        KnowledgeBaseError: another build is running, the knowledge base is damaged, or the disk is full.
         ModelError: an embedding model is not to be had or fails.
     """
     started = time.perf_counter()
-    plan = _make_plan(request, settings, on_event)
     if request.dry_run:
-        parsed, reports = _parse_all(plan, on_event)
-        return IngestReport(request.kb, "", _since(started), len(_passages(parsed)), reports, ())
-    with _writing(plan):
-        parsed, reports = _parse_all(plan, on_event)
-        warn_of_languages(plan.specs, reports, on_event)
-        passages = _passages(parsed)
-        embedded = [_embed(spec, passages, plan.base, settings, on_event) for spec in plan.specs]
-        report = IngestReport(
-            kb=request.kb,
-            generation=layout.next_generation(plan.base),
-            seconds=_since(started),
-            chunks=len(passages),
-            documents=reports,
-            models=tuple(part.report for part in embedded),
-        )
-        on_event(Event(EventKind.PUBLISHING, report.generation))
-        vectors = {spec.fingerprint: part.vectors for spec, part in zip(plan.specs, embedded, strict=True)}
-        publish_generation(plan.base, report, parsed, vectors, plan.sources, plan.parsing.as_manifest())
-    warn_of_truncation(report.models, on_event)
-    on_event(Event(EventKind.DONE, report.generation))
-    return replace(report, seconds=_since(started))
+        contents = _read(make_plan(request, settings, on_event), on_event)
+        report = IngestReport(request.kb, "", 0.0, len(contents.passages), contents.reports, ())
+    else:
+        with writer.writer_lock(settings.indexes / layout.checked_name(request.kb)):
+            plan = make_plan(request, settings, on_event)
+            report = _bring_up_to_date(request.kb, plan, _read(plan, on_event), settings, on_event)
+        warn_of_truncation(report.models, on_event)
+        on_event(Event(EventKind.DONE, report.generation))
+    return replace(report, seconds=round(time.perf_counter() - started, 3))
 
 
-def _make_plan(request: BuildRequest, settings: Settings, on_event: EventHandler) -> _Plan:
-    base = settings.indexes / layout.checked_name(request.kb)
-    current = _current(base)
-    previous = _open_previous(settings.indexes, request)
-    # What a damaged base was made of is known as long as its manifest is whole: that is how --rebuild repairs it.
-    manifest = previous.manifest if previous else layout.whole_manifest(base) if request.rebuild else None
-    sources = resolve_sources(request.sources, manifest.sources if manifest else (), replace=request.replace_sources)
-    for source in sources:
-        if not Path(source.path).exists():
-            message = f"warning: the source {source.path} is gone from the disk: its documents are removed."
-            on_event(Event(EventKind.MESSAGE, message))
-    max_bytes = settings.limits.file_megabytes * 1_000_000
-    entries = tuple(discover(sources, max_bytes=max_bytes, passed_over=settings.indexes))
-    if not any(isinstance(entry, InputFile) for entry in entries):  # before a model is fetched for nothing
-        raise _nothing_to_index(sources, [entry for entry in entries if isinstance(entry, DocumentReport)])
-    parsing = plan_parsing(settings, _chunking(request, settings, manifest))
-    same_parse = previous is not None and previous.manifest.parsing == parsing.as_manifest()
-    return _Plan(
-        base=base,
-        current=current,
-        sources=sources,
-        entries=entries,
-        specs=() if request.dry_run else _resolve_models(request, settings, manifest, on_event),
-        parsing=parsing,
-        reusable=previous if same_parse and not request.rebuild else None,
-        known_paths=_document_paths(previous, request),
-    )
+@dataclass(frozen=True)
+class _Contents:
+    """What the sources hold: documents, read now or taken over from `reusable`, and what became of every file."""
+
+    found: Sequence[ParsedDocument | TakenOver]
+    reports: tuple[DocumentReport, ...]
+    reusable: KnowledgeBase | None
+
+    @cached_property
+    def is_as_before(self) -> bool:
+        """Whether the documents are those of the generation before, in the same order."""
+        if self.reusable is None or any(isinstance(item, ParsedDocument) for item in self.found):
+            return False
+        before = [report.path for report in self.reusable.report.documents if report.status.is_searchable]
+        return before == [item.report.path for item in self.found]
+
+    @cached_property
+    def documents(self) -> list[tuple[Document, Sequence[Chunk]]]:
+        """The documents with their chunks, in order."""
+        return [self._document(item) for item in self.found]
+
+    def _document(self, item: ParsedDocument | TakenOver) -> tuple[Document, Sequence[Chunk]]:
+        if isinstance(item, ParsedDocument):
+            return item.document, item.chunks
+        assert self.reusable is not None
+        return load_document(self.reusable, item.report.path)
+
+    @cached_property
+    def passages(self) -> list[Chunk]:
+        """The passages, in the order of their numbers."""
+        if self.is_as_before:
+            assert self.reusable is not None
+            return list(self.reusable.chunks.all_chunks())
+        return distinct_chunks(chunk for _, chunks in self.documents for chunk in chunks)
 
 
-def _current(base: Path) -> bytes | None:
-    try:
-        return (base / layout.CURRENT).read_bytes()
-    except OSError:
-        return None
-
-
-@contextmanager
-def _writing(plan: _Plan) -> Iterator[None]:
-    """Hold the writer's lock. A build that fails before any work leaves no empty folder behind.
-
-    Raises:
-        KnowledgeBaseBusy: another build is running, or has published since the plan was made: its sources must not be lost.
-    """
-    is_new = not plan.base.exists()
-    with layout.writer_lock(plan.base):
-        if _current(plan.base) != plan.current:
-            raise KnowledgeBaseBusy(
-                f"Another build of the knowledge base '{plan.base.name}' has just finished.",
-                "Run the command again.",
-            )
-        try:
-            yield
-        except BaseException:
-            if is_new and _current(plan.base) is None and not (plan.base / "cache").exists():
-                shutil.rmtree(plan.base, ignore_errors=True)
-            raise
-
-
-def _since(started: float) -> float:
-    return round(time.perf_counter() - started, 3)
-
-
-def _open_previous(indexes: Path, request: BuildRequest) -> KnowledgeBase | None:
-    try:
-        return KnowledgeBase.open(indexes, request.kb)
-    except KnowledgeBaseNotFound:
-        return None
-    except (KnowledgeBaseDamaged, FormatVersionError):
-        if request.rebuild:
-            return None
-        raise
-
-
-def _document_paths(previous: KnowledgeBase | None, request: BuildRequest) -> tuple[str, ...]:
-    """Return the paths of the documents that are there so far."""
-    if previous is None:
-        return ()
-    try:
-        return tuple(previous.chunks.document_sums())
-    except (KnowledgeBaseDamaged, FormatVersionError):
-        if request.rebuild:
-            return ()
-        raise
-
-
-def _resolve_models(
-    request: BuildRequest, settings: Settings, manifest: Manifest | None, on_event: EventHandler
-) -> tuple[EmbedderSpec, ...]:
-    """Find the embedding models: the base's own, then those given; the default for a new base."""
-    own = [fingerprint.model for fingerprint in manifest.models] if manifest else []
-    given = list(request.embed_models) or ([] if own else [settings.embed_model])
-    dropped = {embedder_name(model) for model in request.drop_models}
-    unknown = dropped - set(own)
-    if unknown:
-        raise UsageError(
-            f"'{request.kb}' has no vectors of {', '.join(sorted(unknown))}; it has: {', '.join(own) or 'none'}.",
-            "Drop one of those.",
-        )
-
-    def announce(message: str) -> None:
-        on_event(Event(EventKind.MESSAGE, message))
-
-    wanted = [model for model in own if model not in dropped] + given
-    specs: dict[str, EmbedderSpec] = {}
-    for model in wanted:
-        spec = resolve_embedder(model, offline=settings.offline, announce=announce)
-        specs.setdefault(spec.fingerprint.digest, spec)
-    if not specs:
-        raise UsageError(
-            "A knowledge base needs at least one embedding model.", "Add another with --embed-model first."
-        )
-    return tuple(specs.values())
-
-
-def _chunking(request: BuildRequest, settings: Settings, manifest: Manifest | None) -> ChunkingSettings:
-    before = manifest.parsing if manifest else {}
-    return ChunkingSettings(
-        chunk_tokens=_first(request.chunk_tokens, before.get("chunk_tokens"), settings.chunking.chunk_tokens),
-        overlap=_first(request.overlap, before.get("overlap"), settings.chunking.overlap),
-    )
-
-
-def _first(*values: int | None) -> int:
-    return next(value for value in values if value is not None)
-
-
-def _parse_all(plan: _Plan, on_event: EventHandler) -> tuple[list[ParsedDocument], tuple[DocumentReport, ...]]:
+def _read(plan: Plan, on_event: EventHandler) -> _Contents:
+    """Read and cut what has changed."""
     done = 0
 
     def on_file(path: str) -> None:
@@ -242,21 +104,37 @@ def _parse_all(plan: _Plan, on_event: EventHandler) -> tuple[list[ParsedDocument
         done += 1
         on_event(Event(EventKind.FILE, path, done, len(plan.entries)))
 
-    parsed: list[ParsedDocument] = []
+    found: list[ParsedDocument | TakenOver] = []
     reports: list[DocumentReport] = []
+    taken: set[str] = set()
     for outcome in parse(plan.entries, plan.parsing, plan.reusable, on_file):
-        if isinstance(outcome, ParsedDocument):
-            parsed.append(outcome)
-            reports.append(outcome.report)
-        else:
+        if isinstance(outcome, DocumentReport):
             reports.append(outcome)
+        elif outcome.report.path in taken:  # a file `a#1` beside record 1 of a file `a`
+            reason = "Another document has the same path."
+            reports.append(replace(outcome.report, status=FileStatus.FAILED, reason=reason, chunks=0, complete=False))
+        else:
+            taken.add(outcome.report.path)
+            outcome = _given_up_alike(outcome, plan.reusable)  # noqa: PLW2901
+            found.append(outcome)
+            reports.append(outcome.report)
     present = {report.path for report in reports}
     closed = tuple(f"{report.path}/" for report in reports if report.status is FileStatus.FAILED)
-    reports += [_gone(path, closed) for path in plan.known_paths if path not in present]
-    if not parsed:
-        raise _nothing_to_index(plan.sources, reports)
-    on_event(Event(EventKind.CHUNKED, "", total=len(_passages(parsed))))
-    return parsed, tuple(reports)
+    before = plan.previous.report.documents if plan.previous else ()
+    known = [report.path for report in before if report.status.is_searchable]
+    reports += [_gone(path, closed) for path in known if path not in present]
+    if not found:
+        raise nothing_to_index(plan.sources, reports)
+    return _Contents(found, tuple(reports), plan.reusable)
+
+
+def _given_up_alike(outcome: ParsedDocument | TakenOver, before: KnowledgeBase | None) -> ParsedDocument | TakenOver:
+    """Return a document as taken over where it was given up on the way again and came out the same."""
+    if before is None or isinstance(outcome, TakenOver) or outcome.report.complete:
+        return outcome
+    path = outcome.report.path
+    same = before.chunks.document(path) == outcome.document and before.chunks.chunks_of(path) == list(outcome.chunks)
+    return TakenOver(outcome.report) if same else outcome
 
 
 def _gone(path: str, closed: tuple[str, ...]) -> DocumentReport:
@@ -268,28 +146,109 @@ def _gone(path: str, closed: tuple[str, ...]) -> DocumentReport:
     return DocumentReport(path, FileStatus.SKIPPED, "It is gone from its source: removed.", intended=True)
 
 
-def _passages(parsed: Sequence[ParsedDocument]) -> list[Chunk]:
-    return distinct_chunks(chunk for document in parsed for chunk in document.chunks)
+def _bring_up_to_date(
+    kb: str, plan: Plan, contents: _Contents, settings: Settings, on_event: EventHandler
+) -> IngestReport:
+    """Embed what is new and publish a generation; where nothing has changed, return the report of the one that is live."""
+    kept = _kept_models(plan, contents)
+    if (unchanged := _unchanged_report(plan, contents, kept)) is not None:
+        on_event(Event(EventKind.MESSAGE, f"Nothing has changed: {unchanged.generation} stays."))
+        return unchanged
+    on_event(Event(EventKind.CHUNKED, "", total=len(contents.passages)))
+    fingerprints = [model.fingerprint for model in plan.models]
+    warn_of_languages(fingerprints, contents.reports, on_event)
+    new = [fingerprint for fingerprint in fingerprints if fingerprint not in kept]
+    with space_for(plan.base, contents.passages, new):
+        vectors: dict[Fingerprint, ModelVectors | None] = {}
+        models: list[ModelReport] = []
+        for model in plan.models:
+            if model.fingerprint in kept:
+                vectors[model.fingerprint] = None
+                models.append(kept[model.fingerprint])
+            else:
+                vectors[model.fingerprint], said = _embed(model, contents.passages, plan, settings, on_event)
+                models.append(said)
+        report = IngestReport(
+            kb=kb,
+            generation=writer.next_generation(plan.base),
+            seconds=0.0,
+            chunks=len(contents.passages),
+            documents=contents.reports,
+            models=tuple(models),
+        )
+        on_event(Event(EventKind.PUBLISHING, report.generation))
+        publish(plan.base, _draft(plan, contents, vectors, report))
+    return report
 
 
-def _nothing_to_index(sources: Sequence[Source], reports: Sequence[DocumentReport]) -> SourceError:
-    counts = Counter(f"{report.status}: {report.reason}" for report in reports)
-    found = " ".join(f"{count} {reason}" for reason, count in counts.most_common(3)) or "It has no files."
-    remedies = dict.fromkeys(report.remedy for report in reports if report.remedy)
-    return SourceError(
-        f"Nothing to index in {', '.join(source.path for source in sources)}. {found} Nothing was changed.",
-        next(iter(remedies), f"Name a folder with documents: {FORMATS}."),
+def _draft(
+    plan: Plan, contents: _Contents, vectors: Mapping[Fingerprint, ModelVectors | None], report: IngestReport
+) -> Draft:
+    return Draft(
+        report=report,
+        sources=plan.sources,
+        excluded=plan.excluded,
+        parsing=plan.parsing.as_manifest(),
+        memory_gb=plan.memory_gb,
+        documents=None if contents.is_as_before else contents.documents,
+        vectors=vectors,
+        previous=plan.previous,
     )
 
 
+def _kept_models(plan: Plan, contents: _Contents) -> Mapping[Fingerprint, ModelReport]:
+    """Return the models whose vectors stay as they are, with what the report says of them."""
+    before = plan.reusable
+    if before is None or not contents.is_as_before or before.manifest.memory_gb != plan.memory_gb:
+        return {}
+    reports = {report.fingerprint: report for report in before.report.models}
+    return {
+        fingerprint: reports[fingerprint.digest]
+        for fingerprint in before.models
+        if before.vectors(fingerprint).count >= before.chunk_count  # a purge may have left passages without
+    }
+
+
+def _unchanged_report(plan: Plan, contents: _Contents, kept: Mapping[Fingerprint, ModelReport]) -> IngestReport | None:
+    """Return the report of a build that has nothing to write; None where it has."""
+    before = plan.reusable
+    if before is None or not contents.is_as_before:
+        return None
+    paths = {report.path for report in contents.reports}
+    said = [report for report in before.report.documents if report.path in paths and not report.status.is_searchable]
+    same = (
+        all(fingerprint in kept for fingerprint in before.models)
+        and before.models == tuple(model.fingerprint for model in plan.models)
+        and before.manifest.sources == plan.sources
+        and before.manifest.excluded == plan.excluded
+        and said == [report for report in contents.reports if not report.status.is_searchable]
+    )
+    models = tuple(kept[fingerprint] for fingerprint in before.models) if same else ()
+    return replace(before.report, documents=contents.reports, models=models) if same else None
+
+
 def _embed(
-    spec: EmbedderSpec, passages: Sequence[Chunk], base: Path, settings: Settings, on_event: EventHandler
-) -> Embedded:
+    model: PlannedModel, passages: Sequence[Chunk], plan: Plan, settings: Settings, on_event: EventHandler
+) -> tuple[ModelVectors, ModelReport]:
     def load() -> PassageEmbedder:
+        spec = model.spec or resolve_embedder(
+            model.fingerprint.model,
+            offline=settings.offline,
+            announce=lambda message: on_event(Event(EventKind.MESSAGE, message)),
+        )
+        if spec.fingerprint != model.fingerprint:
+            differing = ", ".join(spec.fingerprint.differences(model.fingerprint))
+            raise EmbedderMismatch(
+                f"{spec.model_id} is not the model that '{plan.base.name}' has vectors of: it differs in {differing}.",
+                "Run the command again: now that it is on the machine, every passage is embedded with it.",
+            )
         on_event(Event(EventKind.MESSAGE, f"Loading {spec.model_id} ..."))
         from rag_app.models.embedder import CatalogueEmbedding  # torch: seconds, and not for `--help`
 
         return CatalogueEmbedding(spec, device=settings.device)
 
     texts = [searchable(passage.embedded_text) for passage in passages]
-    return embed_chunks(texts, spec.fingerprint, load, base, on_event)
+    documents = [passage.document_path for passage in passages]
+    embedded = embed_chunks(texts, documents, model.fingerprint, load, plan.base, on_event)
+    rows = np.arange(len(passages), dtype=np.int64)
+    return ModelVectors(embedded.vectors, rows, embedded.libraries), embedded.report

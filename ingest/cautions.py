@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from ingest.events import Event, EventHandler, EventKind
-from rag_app.datatypes import DocumentReport, ModelReport
+from rag_app.datatypes import DocumentReport, Fingerprint, ModelReport
 from rag_app.models.catalogue import load_catalogue
-from rag_app.models.embedder_spec import EmbedderSpec
 
 # A language of at least this share of the documents, or of their passages, is warned about.
 _NOTABLE_SHARE = 0.05
@@ -19,7 +18,9 @@ _NOTABLE_SHARE = 0.05
 _LanguageAndScript = tuple[str, str]
 
 
-def warn_of_languages(specs: Sequence[EmbedderSpec], reports: Sequence[DocumentReport], on_event: EventHandler) -> None:
+def warn_of_languages(
+    fingerprints: Sequence[Fingerprint], reports: Sequence[DocumentReport], on_event: EventHandler
+) -> None:
     """Say it where a model was not made for a notable part of the documents, and name a better choice."""
     documents: Counter[_LanguageAndScript] = Counter()
     passages: Counter[_LanguageAndScript] = Counter()
@@ -32,14 +33,15 @@ def warn_of_languages(specs: Sequence[EmbedderSpec], reports: Sequence[DocumentR
         for key, count in documents.most_common()
         if count >= _NOTABLE_SHARE * documents.total() or passages[key] >= _NOTABLE_SHARE * passages.total()
     ]
-    for spec in specs:
-        uncovered = [key for key in notable if spec.row is not None and not spec.row.covers(*key)]
+    for fingerprint in fingerprints:
+        row = load_catalogue().embedder(fingerprint.model)
+        uncovered = [key for key in notable if row is not None and not row.covers(*key)]
         if uncovered:
             found = ", ".join(
                 f"{documents[key]} of {documents.total()} documents are in {_shown(*key)}" for key in uncovered
             )
             message = (
-                f"{spec.model_id} was not made for these: {found}. There, only keyword search finds "
+                f"{fingerprint.model} was not made for these: {found}. There, only keyword search finds "
                 f"anything.{_better_choice(notable)}"
             )
             on_event(Event(EventKind.MESSAGE, f"warning: {message}"))

@@ -45,6 +45,9 @@ def ingest(
         ),
     ] = None,
     overlap: Annotated[int | None, typer.Option(min=0, help="What two chunks in a row may share.")] = None,
+    memory_gb: Annotated[
+        float | None, typer.Option(min=0.001, help="What the vectors of a model may take in memory; else no limit.")
+    ] = None,
     replace_sources: Annotated[
         bool, typer.Option("--replace-sources", help="SOURCE takes the place of what it has.")
     ] = False,
@@ -58,7 +61,8 @@ def ingest(
     indexes: Annotated[Path | None, typer.Option(help="The index root; else RAG_APP_INDEXES, else ./indexes.")] = None,
 ) -> None:
     """Parse the flags, build, print the report."""
-    from ingest.build import BuildRequest, build
+    from ingest.build import build
+    from ingest.planning import BuildRequest
     from ingest.progress import json_lines, progress_bar
     from rag_app.config import load_settings
 
@@ -70,6 +74,7 @@ def ingest(
         drop_models=tuple(drop_model or ()),
         chunk_tokens=chunk_tokens,
         overlap=overlap,
+        memory_gb=memory_gb,
         replace_sources=replace_sources,
         rebuild=rebuild,
         dry_run=dry_run,

@@ -11,7 +11,7 @@ import hashlib
 import os
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -23,10 +23,13 @@ from ingest.loaders.registry import PARSER_VERSION, loader_for
 from ingest.sources import InputFile, read_input
 from ingest.worker import Job, Reading, documents_of
 from rag_app.config import ChunkingSettings, SandboxSettings, Settings
-from rag_app.datatypes import Chunk, Document, DocumentReport, FileStatus
-from rag_app.errors import DocumentError
+from rag_app.datatypes import PURGED, Chunk, Document, DocumentReport, FileStatus
+from rag_app.errors import DocumentError, KnowledgeBaseDamaged
 from rag_app.sandbox import SandboxLimits, SandboxPool
+from rag_app.store.keywords import K1, B
 from rag_app.store.knowledge_base import KnowledgeBase
+from rag_app.store.layout import rebuild_command
+from rag_app.text import SEARCH_TEXT_VERSION
 
 _FUNCTION = "ingest.worker:read_file"
 # The libraries whose versions decide what text comes out of a file.
@@ -50,6 +53,16 @@ class ParsedDocument:
 
 
 @dataclass(frozen=True)
+class TakenOver:
+    """A document of the generation before that is as it was there; `load_document` reads it where it is needed."""
+
+    report: DocumentReport
+
+
+Outcome = ParsedDocument | TakenOver | DocumentReport
+
+
+@dataclass(frozen=True)
 class ParsingPlan:
     """Whatever decides how files become chunks. Where `as_manifest` is equal, so are the chunks."""
 
@@ -67,6 +80,8 @@ class ParsingPlan:
             "normalisation": "NFC",
             "unicode": unicodedata.unidata_version,
             "ocr": f"tesseract {tesseract_version()}, {self.ocr_languages}" if self.ocr_languages else "",
+            "search": {"text": SEARCH_TEXT_VERSION, "k1": K1, "b": B}
+            | {name: version(name) for name in ("bm25s", "pystemmer")},
             "chunk_tokens": self.chunking.chunk_tokens,
             "overlap": self.chunking.overlap,
         }
@@ -90,7 +105,7 @@ def parse(
     plan: ParsingPlan,
     previous: KnowledgeBase | None,
     on_file: Callable[[str], None],
-) -> Iterator[ParsedDocument | DocumentReport]:
+) -> Iterator[Outcome]:
     """Yield what became of each file, in order: a document, several for a file of records, or the reason for none.
 
     Args:
@@ -107,29 +122,63 @@ def parse(
         output_megabytes=plan.sandbox.output_megabytes,
         programs=(TESSERACT,),
     )
-    known = previous.chunks.document_sums() if previous else {}
-    if previous:
-        known = {path: sha256 for path, sha256 in known.items() if previous.reports[path].complete}
+    known = _known_files(previous.report.documents, entries) if previous else {}
     with (
         SandboxPool(_FUNCTION, limits, workers=workers) as pool,
         ThreadPoolExecutor(workers, thread_name_prefix="read") as executor,
     ):
-        reader = _Reader(pool, plan, known)
+        reader = _Reader(pool, plan, {path: group[0].file_sha256 for path, group in known.items()})
         try:
             for entry, result in _in_order(executor, reader.read, entries, ahead=workers * _AHEAD):
                 on_file(entry.path)
                 if isinstance(entry, DocumentReport):
                     yield entry
                 elif isinstance(result, _Unchanged):
-                    assert previous is not None
-                    yield _taken_over(previous, entry.path, result.sha256)
+                    yield from map(_taken_over, known[entry.path])
                 elif isinstance(result, DocumentError):
                     yield DocumentReport(entry.path, FileStatus.FAILED, result.found, remedy=result.remedy)
                 else:
-                    yield from _outcomes(entry.path, result)
+                    yield from _outcomes(entry, result.sha256, result.readings)
         finally:  # an interrupted build does not wait for what is still being read
             executor.shutdown(wait=False, cancel_futures=True)
             pool.close()
+
+
+def load_document(previous: KnowledgeBase, path: str) -> tuple[Document, tuple[Chunk, ...]]:
+    """Return a document that was taken over, with its chunks."""
+    document = previous.chunks.document(path)
+    if document is None:
+        raise KnowledgeBaseDamaged(
+            f"{previous.folder} has no document {path}, which its report names.",
+            rebuild_command(previous.folder.parent),
+        )
+    return document, tuple(previous.chunks.chunks_of(path))
+
+
+def _known_files(reports: Iterable[DocumentReport], entries: Iterable[_Entry]) -> dict[str, list[DocumentReport]]:
+    """Return the reports of each file that was read to its end, by its path: one, or one for each record.
+
+    Not those of a file with records that stay out now and did not then, or the other way round.
+    """
+    groups: dict[str, list[DocumentReport]] = {}
+    for report in reports:
+        if report.file_sha256:
+            groups.setdefault(report.file_path, []).append(report)
+    excluded = {entry.path: entry.excluded for entry in entries if isinstance(entry, InputFile)}
+    return {path: group for path, group in groups.items() if _stays_as_it_is(group, excluded.get(path, frozenset()))}
+
+
+def _stays_as_it_is(group: Sequence[DocumentReport], excluded: Collection[str]) -> bool:
+    purged = {report.path for report in group if report.reason == PURGED}
+    wanted = {f"{report.file}#{record}" for report in group[:1] for record in excluded}
+    return all(report.complete for report in group) and purged == wanted.intersection(report.path for report in group)
+
+
+def _taken_over(report: DocumentReport) -> TakenOver | DocumentReport:
+    """Return what a report of the generation before comes to where its file has not changed."""
+    if report.status.is_searchable:
+        return TakenOver(replace(report, status=FileStatus.UNCHANGED))
+    return report
 
 
 def _processors() -> int:
@@ -141,11 +190,17 @@ def _processors() -> int:
 class _Unchanged:
     """The file is the one that the previous generation read."""
 
-    sha256: str
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read of a file, or nothing of what is not read, and the sum of its bytes."""
+
+    readings: Sequence[Reading] = ()
+    sha256: str = ""
 
 
 _Entry = InputFile | DocumentReport
-_Result = _Unchanged | DocumentError | list[Reading]
+_Result = _Unchanged | DocumentError | _Read
 
 
 def _in_order(
@@ -199,7 +254,7 @@ class _Reader:
 
     def read(self, batch: Sequence[_Entry]) -> list[_Result]:
         """Return what became of each file of a batch; its errors are part of that. Of what is not read: nothing."""
-        results: list[_Result] = [[] for _ in batch]
+        results: list[_Result] = [_Read() for _ in batch]
         files: dict[int, tuple[bytes, str]] = {}  # by place in the batch: bytes and their sum
         for number, entry in enumerate(batch):
             if isinstance(entry, InputFile):
@@ -210,7 +265,7 @@ class _Reader:
                     continue
                 sha256 = hashlib.sha256(data).hexdigest()
                 if self.known.get(entry.path) == sha256:
-                    results[number] = _Unchanged(sha256)
+                    results[number] = _Unchanged()
                 else:
                     files[number] = (data, sha256)
         calls = [(self._job(batch[number].path), data) for number, (data, _) in files.items()]
@@ -232,9 +287,9 @@ class _Reader:
         except DocumentError as error:
             return error
         scanned = sum(len(reading.scanned_pages) for reading in readings)
-        return (
-            self._recognised(path, data, sha256, readings, scanned) if scanned and self.plan.ocr_languages else readings
-        )
+        if scanned and self.plan.ocr_languages:
+            readings = self._recognised(path, data, sha256, readings, scanned)
+        return _Read(readings, sha256)
 
     def _recognised(self, path: str, data: bytes, sha256: str, readings: list[Reading], scanned: int) -> list[Reading]:
         """Return the readings with the text of scanned pages.
@@ -253,38 +308,41 @@ class _Reader:
             ]
 
 
-def _taken_over(previous: KnowledgeBase, path: str, sha256: str) -> ParsedDocument:
-    document = previous.chunks.document(path)
-    assert document is not None  # its sum was read from the same table
-    assert document.sha256 == sha256
-    chunks = tuple(previous.chunks.chunks_of(path))
-    return ParsedDocument(document, chunks, replace(previous.reports[path], status=FileStatus.UNCHANGED))
-
-
-def _outcomes(path: str, readings: Sequence[Reading]) -> Iterator[ParsedDocument | DocumentReport]:
+def _outcomes(entry: InputFile, sha256: str, readings: Sequence[Reading]) -> Iterator[ParsedDocument | DocumentReport]:
+    path = entry.path
+    if not readings:
+        yield DocumentReport(path, FileStatus.EMPTY, "There are no records in it.", file_sha256=sha256)
     seen: set[str] = set()
     for reading in readings:
         where = f"{path}#{reading.record}" if reading.record else path
+        report = replace(_report(where, reading), file=path if reading.record else "", file_sha256=sha256)
         if where in seen:
-            yield DocumentReport(where, FileStatus.FAILED, "An earlier record of the file has the same name.")
-            continue
-        seen.add(where)
-        reason = " ".join(reading.notes)
-        if reading.document is None:
-            yield DocumentReport(
-                where, FileStatus.EMPTY, reason or "There is no text in it.", remedy=reading.remedy, pages=reading.pages
-            )
+            reason = "An earlier record of the file has the same name."
+            yield replace(report, status=FileStatus.FAILED, reason=reason, chunks=0)
+        elif reading.record in entry.excluded:
+            yield DocumentReport.purged(where, file=report.file, file_sha256=sha256, complete=reading.is_complete)
+        elif reading.document is None:
+            yield report
         else:
-            yield ParsedDocument(reading.document, reading.chunks, _report(reading, reading.document, reason))
-    if not readings:
-        yield DocumentReport(path, FileStatus.EMPTY, "There are no records in it.")
+            yield ParsedDocument(reading.document, reading.chunks, report)
+        seen.add(where)
 
 
-def _report(reading: Reading, document: Document, reason: str) -> DocumentReport:
+def _report(path: str, reading: Reading) -> DocumentReport:
+    document, reason = reading.document, " ".join(reading.notes)
+    if document is None:
+        return DocumentReport(
+            path,
+            FileStatus.EMPTY,
+            reason or "There is no text in it.",
+            remedy=reading.remedy,
+            pages=reading.pages,
+            complete=reading.is_complete,
+        )
     return DocumentReport(
-        path=document.path,
-        status=FileStatus.INDEXED,
-        reason=reason,
+        path,
+        FileStatus.INDEXED,
+        reason,
         remedy=reading.remedy,
         chunks=len(reading.chunks),
         pages=reading.pages,

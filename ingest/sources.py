@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ingest.loaders.registry import FORMATS, NOT_READ, loader_for
 from rag_app.datatypes import DocumentReport, FileStatus
 from rag_app.errors import DocumentError, SourceError
-from rag_app.store.layout import Source
+from rag_app.store.layout import Exclusion, Source
 
 _OF_THE_SYSTEM = frozenset({"Thumbs.db", "desktop.ini"})
 _BEIR_CORPUS = "corpus.jsonl"
@@ -25,12 +26,16 @@ _RAISE_LIMIT = "If it is worth it, raise RAG_APP_LIMITS__FILE_MEGABYTES."
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to be read: where it is, its document path, how many bytes it has, and how many it may have."""
+    """A file to be read: where it is, its document path, how many bytes it has, and how many it may have.
+
+    `excluded` are the names of records in it that were purged.
+    """
 
     file: Path
     path: str
     size: int
     max_bytes: int
+    excluded: frozenset[str] = frozenset()
 
 
 def resolve_sources(given: Sequence[Path], before: Sequence[Source], *, replace: bool) -> tuple[Source, ...]:
@@ -45,31 +50,38 @@ def resolve_sources(given: Sequence[Path], before: Sequence[Source], *, replace:
         SourceError: a path that is not there, or nothing named for a new knowledge base.
     """
     sources = [] if replace and given else list(before)
+    paths, names = {source.path for source in sources}, {source.name for source in sources}
     for path in given:
-        absolute = Path(os.path.abspath(path.expanduser()))
-        if not os.path.exists(absolute):  # noqa: PTH110 - Path.exists raises for a name that is too long
+        # os.path takes what Path raises for: an unknown ~user, a name that is too long
+        absolute = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH111
+        if not os.path.exists(absolute):  # noqa: PTH110
             raise SourceError(f"There is no file or folder {str(path)[:200]}.", "Check the path.")
         if shown_name(str(absolute)) != str(absolute):
             raise SourceError(
                 f"The path {shown_name(str(absolute))[:200]} is not Unicode, and could not be written down.",
                 "Rename it, or name a folder above it that is.",
             )
-        if str(absolute) not in [source.path for source in sources]:
-            taken = {source.name for source in sources}
+        if str(absolute) not in paths:
             name = absolute.name or "root"
             # The number stands before the ending, by which a file's loader is chosen.
             stem, ending = (absolute.stem, absolute.suffix) if absolute.is_file() else (name, "")
             number = 2
-            while name in taken:
+            while name in names:
                 name, number = f"{stem} ({number}){ending}", number + 1
             sources.append(Source(name, str(absolute)))
+            paths.add(str(absolute))
+            names.add(name)
     if not sources:
         raise SourceError("A new knowledge base needs documents.", "Name a file or a folder: python -m ingest FOLDER")
     return tuple(sources)
 
 
 def discover(
-    sources: Sequence[Source], *, max_bytes: int, passed_over: Path | None = None
+    sources: Sequence[Source],
+    *,
+    max_bytes: int,
+    passed_over: Path | None = None,
+    excluded: Collection[Exclusion] = (),
 ) -> Iterator[InputFile | DocumentReport]:
     """Yield every file below the sources, sorted by name: to be read, or not to be read and why.
 
@@ -80,26 +92,61 @@ def discover(
         sources: in the order that numbers their documents.
         max_bytes: larger files are not read.
         passed_over: a folder that is no source even inside one: the index root.
+        excluded: documents that were purged.
     """
-    walk = _Walk(max_bytes, passed_over.resolve() if passed_over else None)
+    walk = _Walk(max_bytes, passed_over.resolve() if passed_over else None, _excluded_records(excluded))
     for source in sources:
         root = Path(source.path)
-        if root.is_dir():
+        try:
+            is_folder = stat.S_ISDIR(root.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            yield DocumentReport(source.name, FileStatus.FAILED, f"The source cannot be read: {error.strerror}.")
+            continue
+        if is_folder:
             yield from walk.folder(root, source.name)
-        elif root.exists():
+        else:
             yield walk.file(root.resolve(), source.name)  # a link that is named is the source; others are not followed
+
+
+def is_gone(source: Source) -> bool:
+    """Whether a source is no longer on the disk; one that may not be looked at is still there."""
+    try:
+        Path(source.path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+_FileId = tuple[int, int]  # device and inode: the same under whatever name
+
+
+def _excluded_records(excluded: Collection[Exclusion]) -> dict[_FileId, frozenset[str]]:
+    """Return the names of the records that stay out, an empty one for a whole file, by the file as it is there now."""
+    records: dict[_FileId, frozenset[str]] = {}
+    for exclusion in excluded:
+        with suppress(OSError):  # it is gone
+            status = os.stat(exclusion.file)  # noqa: PTH116 - Path raises for a name that is too long
+            identity = (status.st_dev, status.st_ino)
+            records[identity] = records.get(identity, frozenset()) | {exclusion.record}
+    return records
 
 
 @dataclass
 class _Walk:
     """One walk over all sources.
 
-    `seen` says under which path a file, by device and number, is read; `paths` are those that were given out.
+    `seen` says under which path a file is read; `paths` are those that were given out; `excluded` holds the records of a file
+    that stay out, an empty name for all of it.
     """
 
     max_bytes: int
     passed_over: Path | None
-    seen: dict[tuple[int, int], str] = field(default_factory=dict)
+    excluded: dict[_FileId, frozenset[str]]
+    seen: dict[_FileId, str] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
 
     def folder(self, folder: Path, prefix: str) -> Iterator[InputFile | DocumentReport]:
@@ -165,18 +212,26 @@ class _Walk:
             return DocumentReport(path, FileStatus.FAILED, f"It cannot be read: {error.strerror}.")
         if not stat.S_ISREG(status.st_mode):
             return DocumentReport(path, FileStatus.SKIPPED, "It is not a regular file.")
+        identity = (status.st_dev, status.st_ino)
+        excluded = self.excluded.get(identity, frozenset())
+        if "" in excluded:
+            return DocumentReport.purged(path)
+        if refusal := self._refusal(path, status.st_size):
+            return refusal
+        first = self.seen.setdefault(identity, path) if status.st_ino else path
+        if first != path:
+            return DocumentReport(path, FileStatus.SKIPPED, f"It is read already, as {first}.", intended=True)
+        return InputFile(file, path, status.st_size, self.max_bytes, excluded)
+
+    def _refusal(self, path: str, size: int) -> DocumentReport | None:
+        """Return why a regular file is not read; None where it is."""
         if loader_for(path) is None:
             ending = PurePosixPath(path).suffix
             remedy = NOT_READ.get(ending.lower(), f"Formats that are read: {FORMATS}.")
             return DocumentReport(path, FileStatus.SKIPPED, "Its format is not read.", remedy=remedy)
-        if status.st_size > self.max_bytes:
-            return DocumentReport(
-                path, FileStatus.SKIPPED, _too_large(status.st_size, self.max_bytes), remedy=_RAISE_LIMIT
-            )
-        first = self.seen.setdefault((status.st_dev, status.st_ino), path) if status.st_ino else path
-        if first != path:
-            return DocumentReport(path, FileStatus.SKIPPED, f"It is read already, as {first}.", intended=True)
-        return InputFile(file, path, status.st_size, self.max_bytes)
+        if size > self.max_bytes:
+            return DocumentReport(path, FileStatus.SKIPPED, _too_large(size, self.max_bytes), remedy=_RAISE_LIMIT)
+        return None
 
 
 def shown_name(name: str) -> str:

@@ -78,4 +78,4 @@ def contents(indexes: Path, name: str = "kb") -> tuple[list[tuple[Any, ...]], li
     connection = sqlite3.connect(knowledge_base.folder / "chunks.sqlite")
     rows = [row for table in ("documents", "chunks") for row in connection.execute(f"SELECT * FROM {table}")]
     connection.close()
-    return rows, [knowledge_base.vectors(model).vectors.tolist() for model in knowledge_base.models]
+    return rows, [knowledge_base.vectors(model).vectors(slice(None)).tolist() for model in knowledge_base.models]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -28,11 +29,11 @@ def test_a_new_base_has_every_document_and_one_vector_a_chunk(built: Outcome, in
     assert [(source.name, source.path) for source in knowledge_base.manifest.sources] == [("docs", str(docs))]
     vectors = knowledge_base.vectors(knowledge_base.models[0])
     assert vectors.rows.tolist() == list(range(knowledge_base.chunk_count))
-    np.testing.assert_allclose(np.linalg.norm(vectors.vectors, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(vectors.vectors(slice(None)), axis=1), 1, atol=1e-5)
     assert not list((indexes / "kb").glob(".build-*"))
 
 
-def test_the_json_report_has_the_promised_shape(built: Outcome, indexes: Path, tiny_embedder: Path) -> None:
+def test_the_json_report_has_the_promised_shape(built: Outcome, indexes: Path, docs: Path, tiny_embedder: Path) -> None:
     report = built.report
     assert {"kb", "generation", "seconds", "chunks", "documents", "models"} <= set(report)
     assert (report["kb"], report["generation"], report["chunks"]) == ("kb", "gen-00000001", 2)
@@ -48,6 +49,8 @@ def test_the_json_report_has_the_promised_shape(built: Outcome, indexes: Path, t
         "encoding": "utf-8",
         "intended": False,
         "complete": True,
+        "file": "",
+        "file_sha256": hashlib.sha256((docs / "密码.md").read_bytes()).hexdigest(),
     }
     (model,) = report["models"]
     assert (model["model"], model["dimension"]) == (str(tiny_embedder), 32)
@@ -75,6 +78,8 @@ def test_what_was_not_read_of_a_document_is_said_again_where_it_is_unchanged(
 def test_the_report_is_kept_in_the_generation(built: Outcome, indexes: Path) -> None:
     kept = json.loads((indexes / "kb" / "gen-00000001" / "report.json").read_text())
     assert kept["documents"] == built.report["documents"]
+    (model,) = kept["models"]
+    assert set(built.report["models"][0]) - set(model) == {"embedded", "reused", "chunks_per_second"}
 
 
 def test_a_person_is_told_what_was_done_and_what_comes_next(ingest: Ingest, docs: Path, tiny_embedder: Path) -> None:
@@ -126,7 +131,7 @@ def test_a_build_without_changes_reads_and_embeds_nothing_again(
     outcome = ingest("--kb", "kb", "--json")
     assert outcome.statuses() == {"docs/vpn.md": "unchanged", "docs/密码.md": "unchanged"}
     assert (outcome.report["models"][0]["embedded"], outcome.report["models"][0]["reused"]) == (0, 2)
-    assert outcome.report["generation"] == "gen-00000002"
+    assert outcome.report["generation"] == built.report["generation"] == "gen-00000001"
     assert contents(indexes) == before
 
 

@@ -6,14 +6,13 @@ import os
 import re
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
 from ingest import build as building
-from ingest import publishing
+from ingest import planning
 from rag_app.errors import EmbeddingError, KnowledgeBaseBusy
-from rag_app.store import layout
+from rag_app.store import layout, publishing, writer
 from rag_app.store.knowledge_base import KnowledgeBase
 from tests.ingest.conftest import Ingest, Outcome, contents
 
@@ -126,7 +125,7 @@ def test_a_dry_run_and_a_build_without_documents_look_for_no_model(
     def looked_for(*_: object, **__: object) -> None:
         pytest.fail("a model was looked for")
 
-    monkeypatch.setattr(building, "resolve_embedder", looked_for)
+    monkeypatch.setattr(planning, "resolve_embedder", looked_for)
     assert ingest(docs, "--kb", "kb", "--dry-run").code == 0
     (tmp_path / "empty").mkdir()
     outcome = ingest(tmp_path / "empty", "--kb", "kb")
@@ -182,7 +181,7 @@ def test_an_unknown_model_is_refused_with_the_ways_on_and_nothing_is_left(
 def test_a_second_build_at_the_same_time_is_refused_and_harms_nothing(
     built: Outcome, ingest: Ingest, indexes: Path
 ) -> None:
-    with layout.writer_lock(indexes / "kb"):
+    with writer.writer_lock(indexes / "kb"):
         outcome = ingest("--kb", "kb")
     assert outcome.code == 4
     assert "Another build of the knowledge base 'kb' is running" in outcome.err
@@ -197,14 +196,14 @@ def test_a_refused_build_does_not_remove_the_new_base_of_the_other(
         (base / ".build-1").mkdir()
         raise KnowledgeBaseBusy("Another build is running.")
 
-    monkeypatch.setattr(layout, "writer_lock", other_was_first)
+    monkeypatch.setattr(writer, "writer_lock", other_was_first)
     assert ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder).code == 4
     assert (indexes / "kb" / ".build-1").exists()
 
 
 @pytest.mark.parametrize(
     ("module", "stage"),
-    [(building, "_embed"), (publishing, "_check_readable")],
+    [(building, "_embed"), (publishing, "_sums")],
     ids=["while embedding", "while writing"],
 )
 def test_a_build_that_fails_leaves_the_old_generation_live_and_the_next_one_mends_it(
@@ -232,39 +231,17 @@ def test_a_build_that_fails_leaves_the_old_generation_live_and_the_next_one_mend
 
 
 def test_an_interrupted_build_exits_with_130_and_changes_nothing(
-    built: Outcome, ingest: Ingest, indexes: Path, monkeypatch: pytest.MonkeyPatch
+    built: Outcome, ingest: Ingest, indexes: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(building, "publish_generation", interrupt)
+    (docs / "new.txt").write_text("A new file.")
+    monkeypatch.setattr(building, "publish", interrupt)
     outcome = ingest("--kb", "kb")
     assert outcome.code == 130
     assert "Interrupted. What was live before still is." in outcome.err
     assert KnowledgeBase.open(indexes, "kb").generation == "gen-00000001"
-
-
-def test_a_build_that_was_overtaken_says_so_and_loses_nothing(
-    built: Outcome, ingest: Ingest, indexes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mine, others = tmp_path / "mine.txt", tmp_path / "others.txt"
-    mine.write_text("Mine.")
-    others.write_text("Theirs.")
-    resolve = building.resolve_sources
-
-    def resolve_while_another_build_runs(*arguments: Any, **options: Any) -> Any:
-        monkeypatch.setattr(building, "resolve_sources", resolve)
-        assert ingest(others, "--kb", "kb").code == 0
-        return resolve(*arguments, **options)
-
-    monkeypatch.setattr(building, "resolve_sources", resolve_while_another_build_runs)
-    outcome = ingest(mine, "--kb", "kb")
-    assert outcome.code == 4
-    assert "has just finished. Run the command again." in outcome.err
-    sources = [source.name for source in KnowledgeBase.open(indexes, "kb").manifest.sources]
-    assert sources == ["docs", "others.txt"]
-    assert ingest(mine, "--kb", "kb").code == 0
-    assert KnowledgeBase.open(indexes, "kb").manifest.sources[-1].name == "mine.txt"
 
 
 # Repair
@@ -276,7 +253,7 @@ def test_a_base_whose_manifest_is_damaged_is_refused_with_the_command_that_repai
     (indexes / "kb" / "gen-00000001" / "manifest.json").write_text("{}")
     outcome = ingest("--kb", "kb")
     assert outcome.code == 1
-    assert "python -m ingest SOURCE --kb kb --rebuild" in outcome.err
+    assert "python -m ingest --kb kb --rebuild" in outcome.err
     assert ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder, "--rebuild").code == 0
     assert KnowledgeBase.open(indexes, "kb").chunk_count == 2
 
@@ -290,7 +267,7 @@ def test_damage_inside_the_chunks_is_repaired_with_the_models_it_had(
     outcome = ingest("--kb", "kb")
     assert outcome.code == 1
     assert "chunks.sqlite is damaged" in outcome.err
-    assert "python -m ingest SOURCE --kb kb --rebuild" in outcome.err
+    assert "python -m ingest --kb kb --rebuild" in outcome.err
     assert ingest(docs, "--kb", "kb", "--rebuild").code == 0
     assert contents(indexes) == before
 
@@ -313,9 +290,60 @@ def test_a_damaged_base_is_repaired_with_the_sources_models_and_sizes_it_had(
 def test_another_format_version_is_replaced_by_a_rebuild(
     built: Outcome, ingest: Ingest, docs: Path, indexes: Path, tiny_embedder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layout, "FORMAT_VERSION", 3)
+    version = layout.FORMAT_VERSION
+    monkeypatch.setattr(layout, "FORMAT_VERSION", layout.FORMAT_VERSION + 1)
     outcome = ingest("--kb", "kb")
     assert outcome.code == 1
-    assert "is in format version 2; this program reads version 3" in outcome.err
+    assert f"is in format version {version}; this program reads version {version + 1}" in outcome.err
     assert ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder, "--rebuild").code == 0
-    assert KnowledgeBase.open(indexes, "kb").manifest.format_version == 3
+    assert KnowledgeBase.open(indexes, "kb").manifest.format_version == version + 1
+
+
+def test_a_base_of_which_only_an_older_manifest_is_whole_is_rebuilt_as_that_was_and_this_is_said(
+    built: Outcome, ingest: Ingest, indexes: Path, docs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "later.md").write_text("Added later.")
+    assert ingest(tmp_path / "later.md", "--kb", "kb").code == 0
+    (indexes / "kb" / "gen-00000002" / "manifest.json").write_text("{}")
+    outcome = ingest("--kb", "kb", "--rebuild")
+    assert outcome.code == 0
+    assert (
+        f"what gen-00000002 was made of cannot be read. Rebuilding what gen-00000001 was made of: {docs}" in outcome.err
+    )
+    assert "Name anything that was added since" in outcome.err
+
+
+# Names that stand in one another's way
+
+
+def test_a_file_and_a_record_of_the_same_path_do_not_end_the_build(
+    ingest: Ingest, docs: Path, indexes: Path, tiny_embedder: Path
+) -> None:
+    (docs / "corpus.jsonl").write_text('{"_id": "a.md", "text": "A record."}\n')
+    (docs / "corpus.jsonl#a.md").write_text("A file.")
+    outcome = ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder, "--json")
+    assert outcome.code == 0, outcome.err
+    same = [one for one in outcome.report["documents"] if one["path"] == "docs/corpus.jsonl#a.md"]
+    assert [one["status"] for one in same] == ["indexed", "failed"]
+    assert same[1]["reason"] == "Another document has the same path."
+    (docs / "corpus.jsonl").unlink()
+    assert ingest("--kb", "kb", "--json").statuses()["docs/corpus.jsonl#a.md"] == "indexed"
+
+
+@pytest.mark.parametrize("where", [".", "kb", "kb/gen-00000001"])
+def test_a_source_inside_the_index_root_is_refused(where: str, built: Outcome, ingest: Ingest, indexes: Path) -> None:
+    outcome = ingest(indexes / where, "--kb", "kb")
+    assert outcome.code == 2
+    assert "is the index root" in outcome.err
+    assert "Choose another index root" in outcome.err
+    assert KnowledgeBase.open(indexes, "kb").generation == "gen-00000001"
+
+
+def test_a_failed_build_removes_no_folder_that_it_did_not_make(ingest: Ingest, docs: Path, indexes: Path) -> None:
+    mine = indexes / "kb"
+    mine.mkdir(parents=True)
+    (mine / "thesis.md").write_text("Mine.")
+    outcome = ingest(docs, "--kb", "kb", "--embed-model", "no/such-model")
+    assert outcome.code == 2
+    assert "holds something else than a knowledge base" in outcome.err
+    assert (mine / "thesis.md").read_text() == "Mine."

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from ingest.cautions import warn_of_languages
 from ingest.events import Event
 from rag_app.datatypes import DocumentReport, FileStatus
-from rag_app.models.catalogue import load_catalogue
-from rag_app.models.embedder_spec import EmbedderSpec
-from rag_app.models.hub import Origin
 from tests.fakes import fake_fingerprint
-
-
-def spec(model: str) -> EmbedderSpec:
-    return EmbedderSpec(Path("/nowhere"), fake_fingerprint(model), next(iter(Origin)), load_catalogue().embedder(model))
 
 
 def warnings(model: str, *documents: tuple[str, str, int]) -> list[str]:
@@ -27,7 +18,7 @@ def warnings(model: str, *documents: tuple[str, str, int]) -> list[str]:
         for number, (language, script, chunks) in enumerate(documents)
     ]
     reports.append(DocumentReport("failed.pdf", FileStatus.FAILED, "It is damaged."))
-    warn_of_languages([spec(model)], reports, said.append)
+    warn_of_languages([fake_fingerprint(model)], reports, said.append)
     return [event.subject for event in said]
 
 

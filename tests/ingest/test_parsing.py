@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from ingest.parsing import ParsedDocument, ParsingPlan, parse, plan_parsing
+from ingest.parsing import ParsedDocument, ParsingPlan, TakenOver, parse, plan_parsing
 from ingest.sources import discover, resolve_sources
 from rag_app.config import Settings, load_settings
 from rag_app.datatypes import DocumentReport, FileStatus
@@ -26,7 +26,7 @@ def plan(**settings: object) -> ParsingPlan:
     return plan_parsing(loaded, loaded.chunking)
 
 
-def parsed(folder: Path, **settings: object) -> list[ParsedDocument | DocumentReport]:
+def parsed(folder: Path, **settings: object) -> list[ParsedDocument | TakenOver | DocumentReport]:
     entries = list(discover(resolve_sources([folder], [], replace=False), max_bytes=25_000_000))
     return list(parse(entries, plan(**settings), None, lambda path: None))
 
@@ -102,6 +102,7 @@ def test_what_decides_the_text_is_in_the_manifest(folder: Path) -> None:
     manifest = plan().as_manifest()
     assert manifest["normalisation"] == "NFC"
     assert manifest["parsers"]["pypdfium2"]
+    assert set(manifest["search"]) == {"text", "k1", "b", "bm25s", "pystemmer"}
     assert plan(reading={"ocr": False}).as_manifest()["ocr"] == ""
     assert plan(chunking={"chunk_tokens": 50}).as_manifest() != manifest
     assert plan(sandbox={"seconds": 5}).as_manifest() == manifest  # how long it may take changes no text
@@ -160,32 +161,26 @@ def test_what_was_given_up_on_the_way_is_read_again_by_the_next_build(
     folder: Path, monkeypatch: pytest.MonkeyPatch, small_base: SmallBase
 ) -> None:
     """The documents of the small base are unchanged, but one of them was not read to its end."""
-    knowledge_base = small_base.open()
-    sums = knowledge_base.chunks.document_sums()
-    reports = {path: DocumentReport(path, FileStatus.INDEXED, complete=path != "docs/vpn.md") for path in sums}
-    monkeypatch.setitem(knowledge_base.__dict__, "reports", reports)
     for path, text in TEXTS.items():
         (folder / path.removeprefix("docs/")).write_text(text)
-    monkeypatch.setattr("ingest.parsing.hashlib", _SumsOf({text.encode(): sums[path] for path, text in TEXTS.items()}))
+    knowledge_base = small_base.open()
+    report = replace(
+        knowledge_base.report,
+        documents=tuple(
+            DocumentReport(
+                path,
+                FileStatus.INDEXED,
+                complete=path != "docs/vpn.md",
+                file_sha256=hashlib.sha256(text.encode()).hexdigest(),
+            )
+            for path, text in TEXTS.items()
+        ),
+    )
+    monkeypatch.setitem(knowledge_base.__dict__, "report", report)
     entries = list(discover(resolve_sources([folder], [], replace=False), max_bytes=1000))
-    found = [
-        item.report
-        for item in parse(entries, plan(), knowledge_base, lambda path: None)
-        if isinstance(item, ParsedDocument)
-    ]
-    assert {report.path: str(report.status) for report in found} == {
-        "docs/passwords.md": "unchanged", "docs/vpn.md": "indexed", "docs/密码.md": "unchanged"
-    }  # fmt: skip
-
-
-class _SumsOf:
-    """Stands for hashlib: gives the sums that the small base was made with."""
-
-    def __init__(self, sums: dict[bytes, str]) -> None:
-        self._sums = sums
-
-    def sha256(self, data: bytes) -> SimpleNamespace:
-        return SimpleNamespace(hexdigest=lambda: self._sums[data])
+    outcomes = parse(entries, plan(), knowledge_base, lambda path: None)
+    found = {item.report.path: type(item) for item in outcomes if not isinstance(item, DocumentReport)}
+    assert found == {"docs/passwords.md": TakenOver, "docs/vpn.md": ParsedDocument, "docs/密码.md": TakenOver}
 
 
 @pytest.mark.usefixtures("tesseract")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingest.loaders.registry import FORMATS
-from ingest.sources import InputFile, discover, read_input, resolve_sources
+from ingest.sources import InputFile, discover, is_gone, read_input, resolve_sources
 from rag_app.datatypes import DocumentReport, FileStatus
 from rag_app.errors import DocumentError, SourceError
 from rag_app.store.layout import Source
@@ -392,3 +392,32 @@ def test_the_index_root_is_never_a_source(folder: Path) -> None:
 def test_a_path_that_is_too_long_is_no_traceback(folder: Path) -> None:
     with pytest.raises(SourceError, match=r"There is no file or folder x+\."):
         resolve_sources([Path("x" * 5000)], [], replace=False)
+
+
+def test_a_source_that_may_not_be_looked_at_is_a_line_of_the_report_and_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked, open_ = tmp_path / "locked", tmp_path / "open"
+    for folder in (locked, open_):
+        folder.mkdir()
+        (folder / "a.md").write_text("Text.")
+    sources = resolve_sources([locked, open_], [], replace=False)
+    look = Path.stat
+
+    def refused(path: Path, **options: bool) -> os.stat_result:
+        if path == locked:
+            raise PermissionError(13, "Permission denied")
+        return look(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    first, *others = discover(sources, max_bytes=100)
+    assert isinstance(first, DocumentReport)
+    assert (first.path, first.status) == ("locked", FileStatus.FAILED)
+    assert "Permission denied" in first.reason
+    assert [entry.path for entry in others] == ["open/a.md"]
+    assert [is_gone(source) for source in sources] == [False, False]
+
+
+def test_an_unknown_home_is_a_path_that_is_not_there() -> None:
+    with pytest.raises(SourceError, match="There is no file or folder ~nobody-of-that-name/x"):
+        resolve_sources([Path("~nobody-of-that-name/x")], [], replace=False)
