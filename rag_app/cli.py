@@ -7,17 +7,20 @@ This module knows nothing of how anything is done.
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from rag_app.cli_kb import kb_app
+from rag_app.cli_options import AsJson, Device, Indexes, Offline
 from rag_app.terminal import print_json, run_command, say
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
     from rag_app.config import Settings
+    from rag_app.models.embedder import CatalogueEmbedding
+    from rag_app.store.knowledge_base import KnowledgeBase
 
 app = typer.Typer(
     add_completion=False,
@@ -26,16 +29,8 @@ app = typer.Typer(
     help="Ask questions over your own documents, on your own machine. Build a knowledge base first: python -m ingest FOLDER",
 )
 models_app = typer.Typer(no_args_is_help=True, help="The models this program knows, and getting one.")
-kb_app = typer.Typer(no_args_is_help=True, help="The knowledge bases on this machine.")
 app.add_typer(models_app, name="models")
 app.add_typer(kb_app, name="kb")
-
-Indexes = Annotated[
-    Path | None, typer.Option("--indexes", help="The index root; else RAG_APP_INDEXES, else ./indexes.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Never ask the model hub.")]
-Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 
 
 @app.command()
@@ -71,18 +66,16 @@ def _ask(
     question: str, kb: str, embed_model: str | None, settings: Settings, *, with_answer: bool, as_json: bool
 ) -> None:
     from rag_app.answering.question import checked_question
-    from rag_app.store.knowledge_base import KnowledgeBase
+    from rag_app.store.live import LiveKnowledgeBase
 
     question = checked_question(question, settings.limits)  # before anything is loaded for it
-    knowledge_base = KnowledgeBase.open(settings.indexes, kb)
-    from rag_app.answering.assembly import assemble_engine, choose_embedder
+    live = LiveKnowledgeBase(settings.indexes, kb)
+    opened = live.current().knowledge_base  # its files are read to the end while the models are loaded
+    from rag_app.answering.assembly import assemble_engine
     from rag_app.cli_output import AnswerPrinter, JsonPrinter
     from rag_app.errors import ModelError
-    from rag_app.models.embedder import CatalogueEmbedding
 
-    spec = choose_embedder(knowledge_base, embed_model, offline=settings.offline, announce=say)
-    embedder = CatalogueEmbedding(spec, device=settings.device)
-    printer = JsonPrinter(question) if as_json else AnswerPrinter()
+    embedder = _load_embedder(opened, embed_model, settings)
     failure: ModelError | None = None
     llm: LLM | None = None
     if with_answer:
@@ -90,14 +83,28 @@ def _ask(
             llm = _load_generator(settings)
         except ModelError as error:  # the passages are worth having all the same
             failure = error
+    served = live.verified()  # what is damaged is never answered from
+    if served.notice:
+        say(f"notice: {served.notice}")
+    if embedder.fingerprint not in served.knowledge_base.models:
+        embedder = _load_embedder(served.knowledge_base, embed_model, settings)
+    printer = JsonPrinter(question, served.notice) if as_json else AnswerPrinter()
     try:
-        for event in assemble_engine(knowledge_base, embedder, llm, settings).ask(question):
+        for event in assemble_engine(served.knowledge_base, embedder, llm, settings).ask(question):
             printer.show(event)
     except ModelError as error:
         printer.stopped()
         failure = error
     if failure is not None:
         raise failure
+
+
+def _load_embedder(knowledge_base: KnowledgeBase, model_id: str | None, settings: Settings) -> CatalogueEmbedding:
+    from rag_app.answering.assembly import choose_embedder
+    from rag_app.models.embedder import CatalogueEmbedding
+
+    spec = choose_embedder(knowledge_base, model_id, offline=settings.offline, announce=say)
+    return CatalogueEmbedding(spec, device=settings.device)
 
 
 def _load_generator(settings: Settings) -> LLM:
@@ -155,41 +162,6 @@ def models_install(model: Annotated[str, typer.Argument(help="A Hugging Face id,
     from rag_app.models.installation import install
 
     install(model, announce=say)
-
-
-@kb_app.command("list")
-def kb_list(indexes: Indexes = None, as_json: AsJson = False) -> None:
-    """List the knowledge bases."""
-    from rag_app.cli_output import knowledge_base_summary, print_knowledge_bases
-    from rag_app.config import load_settings
-    from rag_app.store.layout import knowledge_base_names
-
-    root = load_settings(indexes=indexes).indexes
-    summaries = [knowledge_base_summary(root, name) for name in knowledge_base_names(root)]
-    if as_json:
-        print_json({"indexes": str(root), "knowledge_bases": summaries})
-    elif summaries:
-        print_knowledge_bases(summaries)
-    else:
-        print(f"There is no knowledge base in {root}. Build one: python -m ingest FOLDER")
-
-
-@kb_app.command("show")
-def kb_show(
-    name: Annotated[str, typer.Argument(help="Name of the knowledge base.")],
-    indexes: Indexes = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show what a knowledge base is: sources, models, settings, documents."""
-    from rag_app.cli_output import knowledge_base_details, print_knowledge_base
-    from rag_app.config import load_settings
-    from rag_app.store.knowledge_base import KnowledgeBase
-
-    details = knowledge_base_details(KnowledgeBase.open(load_settings(indexes=indexes).indexes, name))
-    if as_json:
-        print_json(details)
-    else:
-        print_knowledge_base(details)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What the commands print: an answer with its sources, the catalogue, knowledge bases; as text and as JSON.
+"""What the commands print: an answer with its sources, as text and as JSON, and the catalogue.
 
 Document text is printed with control characters shown instead of obeyed. This module knows nothing of flags.
 """
@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rag_app.answering.query_engine import Answered, AnswerEvent, Retrieved, Written
 from rag_app.datatypes import Answer, Passage
-from rag_app.errors import KnowledgeBaseError
-from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.terminal import print_json
 from rag_app.text import printable
 
@@ -91,9 +88,10 @@ class AnswerPrinter:
 class JsonPrinter:
     """Prints one JSON object at the end, also where the generator failed: then without an answer."""
 
-    def __init__(self, question: str) -> None:
-        """Nothing is printed yet."""
+    def __init__(self, question: str, notice: str = "") -> None:
+        """Nothing is printed yet. `notice` says why it is not the live generation that is asked; else it is empty."""
         self._question = question
+        self._notice = notice
         self._passages: tuple[Passage, ...] = ()
 
     def show(self, event: AnswerEvent) -> None:
@@ -109,7 +107,7 @@ class JsonPrinter:
         self._print(Answer(self._question, None, False, (), self._passages, None, None))
 
     def _print(self, answer: Answer) -> None:
-        print_json(answer_as_json(answer))
+        print_json(answer_as_json(answer) | ({"notice": self._notice} if self._notice else {}))
 
 
 def _print_remarks(answer: Answer) -> None:
@@ -153,68 +151,3 @@ def print_models(rows: Sequence[Mapping[str, Any]]) -> None:
         licence = row["licence"] + ("" if row["commercial"] else " (not commercial)")
         sizes = f"{row['download_gb']:g} GB to download, {row['memory_gb']:g} GB of memory"
         print(f"{'':11}{sizes}; {' '.join(row['languages'])}; {licence}. {row['notes']}")
-
-
-def knowledge_base_summary(indexes: Path, name: str) -> dict[str, Any]:
-    """Return a line of `kb list`; a damaged knowledge base is listed with what is wrong."""
-    try:
-        manifest = KnowledgeBase.open(indexes, name).manifest
-    except KnowledgeBaseError as error:
-        return {"name": name, "error": str(error)}
-    return {
-        "name": name,
-        "generation": manifest.generation,
-        "created_at": manifest.created_at,
-        **manifest.counts,
-        "models": [model.model for model in manifest.models],
-    }
-
-
-def print_knowledge_bases(summaries: Sequence[Mapping[str, Any]]) -> None:
-    """Print the lines of `kb list`."""
-    for summary in summaries:
-        if "error" in summary:
-            print(f"{summary['name']}: {summary['error']}")
-        else:
-            print(
-                f"{summary['name']}: {summary['documents']} documents, {summary['chunks']} chunks, "
-                f"{summary['generation']} of {summary['created_at']}, {', '.join(summary['models'])}"
-            )
-
-
-def knowledge_base_details(knowledge_base: KnowledgeBase) -> dict[str, Any]:
-    """Return the object that `kb show --json` prints."""
-    manifest = knowledge_base.manifest
-    return {
-        "name": knowledge_base.name,
-        "folder": str(knowledge_base.folder),
-        "generation": manifest.generation,
-        "created_at": manifest.created_at,
-        "app_version": manifest.app_version,
-        "sources": [asdict(source) for source in manifest.sources],
-        "parsing": manifest.parsing,
-        "counts": manifest.counts,
-        "languages": manifest.languages,
-        "models": [asdict(model) | {"fingerprint": model.digest} for model in manifest.models],
-        "documents": [
-            {"path": path, "title": title, "language": language, "chunks": chunks}
-            for path, title, language, chunks in knowledge_base.chunks.documents()
-        ],
-    }
-
-
-def print_knowledge_base(details: Mapping[str, Any]) -> None:
-    """Print `kb show`."""
-    print(f"{details['name']}, {details['generation']} of {details['created_at']}, in {details['folder']}")
-    for source in details["sources"]:
-        print(f"  source  {printable(source['path'])}")
-    for model in details["models"]:
-        print(
-            f"  model   {model['model']}  {model['fingerprint']}  {model['dimension']} numbers, {model['max_tokens']} tokens"
-        )
-    print(f"  cut     {details['parsing']['chunk_tokens']} units, {details['parsing']['overlap']} shared")
-    languages = ", ".join(f"{count} {language}" for language, count in details["languages"].items())
-    print(f"  in      {languages}")
-    for document in details["documents"]:
-        path = printable(document["path"], keep_line_breaks=False)
-        print(f"  {document['chunks']:>5} chunks  {document['language']:>3}  {path}")

@@ -2,63 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from rag_app.cli import app
 from rag_app.datatypes import Fingerprint
 from rag_app.errors import GenerationError, ModelNotAvailable
-from rag_app.terminal import run_command
+from tests.commands import Run
 from tests.conftest import REPOSITORY, MakeBase, SmallBase
 from tests.fakes import HashEmbedding, ScriptedLLM, fake_fingerprint
 
 QUESTION = "When is an account locked after failed sign-ins?"
 PIECES = ("An account is locked for 30 minutes [", "1].", " The moon is cheese.")
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The one JSON object on standard output."""
-        found: dict[str, Any] = json.loads(self.out)
-        return found
-
-
-class Run:
-    """Runs the commands in this process, on one index root, as `main` does."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        self._capsys = capsys
-        self._monkeypatch = monkeypatch
-
-    def __call__(self, *arguments: str | Path) -> Result:
-        self._monkeypatch.setattr(sys, "argv", ["rag-app", *map(str, arguments)])
-        self._capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            run_command(app)
-        captured = self._capsys.readouterr()
-        return Result(int(caught.value.code or 0), captured.out, captured.err)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    return Run(capsys, monkeypatch)
 
 
 class LoadedEmbedding(HashEmbedding):
@@ -102,7 +63,7 @@ def ask(base: SmallBase, question: str, *options: str) -> list[str | Path]:
 
 COMMANDS = [
     (), ("ask",), ("models",), ("models", "list"), ("models", "show"), ("models", "install"),
-    ("kb",), ("kb", "list"), ("kb", "show"), ("serve",),
+    ("kb",), ("kb", "list"), ("kb", "show"), ("kb", "verify"), ("serve",),
 ]  # fmt: skip
 
 
@@ -401,45 +362,6 @@ def test_models_install_says_what_is_there_and_what_cannot_be_had(run: Run) -> N
     missing = run("models", "install", "nobody/nothing")
     assert missing.code == 1
     assert missing.err.startswith("error: The embedding model nobody/nothing is not on this machine")
-
-
-def test_kb_list(run: Run, small_base: SmallBase) -> None:
-    found = run("kb", "list", "--indexes", small_base.indexes, "--json").json
-    (summary,) = found["knowledge_bases"]
-    assert (summary["name"], summary["generation"]) == ("small", "gen-00000001")
-    assert (summary["documents"], summary["models"]) == (3, ["fake/hash-embedding"])
-    assert run("kb", "list", "--indexes", small_base.indexes).out.startswith("small: 3 documents, ")
-
-
-def test_kb_list_names_a_damaged_knowledge_base_and_still_lists_the_others(
-    run: Run, make_base: MakeBase, small_base: SmallBase
-) -> None:
-    broken = make_base(name="broken")
-    (broken.indexes / "broken" / "gen-00000001" / "manifest.json").write_text("{}")
-    result = run("kb", "list", "--indexes", broken.indexes, "--json")
-    assert result.code == 0
-    by_name = {summary["name"]: summary for summary in result.json["knowledge_bases"]}
-    assert "error" in by_name["broken"]
-    assert by_name[small_base.name]["documents"] == 3
-
-
-def test_kb_list_where_there_is_none(run: Run, tmp_path: Path) -> None:
-    assert run("kb", "list", "--indexes", tmp_path / "none", "--json").json["knowledge_bases"] == []
-    assert "Build one: python -m ingest FOLDER" in run("kb", "list", "--indexes", tmp_path / "none").out
-
-
-def test_kb_show(run: Run, small_base: SmallBase) -> None:
-    details = run("kb", "show", "small", "--indexes", small_base.indexes, "--json").json
-    assert {document["path"]: document["language"] for document in details["documents"]} == {
-        "docs/passwords.md": "en",
-        "docs/vpn.md": "en",
-        "docs/密码.md": "zh",
-    }
-    assert details["models"][0]["fingerprint"] == small_base.fingerprint.digest
-    assert details["parsing"] == {"chunk_tokens": 200, "overlap": 30}
-    text = run("kb", "show", "small", "--indexes", small_base.indexes).out
-    assert "docs/密码.md" in text
-    assert small_base.fingerprint.digest in text
 
 
 HEAVY = ("torch", "transformers", "llama_index", "streamlit")

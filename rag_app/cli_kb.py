@@ -1,0 +1,171 @@
+"""`rag-app kb`: what knowledge bases there are, what each is, and whether it is as it was written.
+
+This module knows nothing of how anything is done. What is slow to import is imported inside a command.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rag_app.cli_options import AsJson, Device, Indexes
+from rag_app.terminal import print_json, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rag_app.datatypes import Fingerprint
+    from rag_app.store.checks import FindModel, ModelAtHand
+
+kb_app = typer.Typer(no_args_is_help=True, help="The knowledge bases on this machine.")
+
+Name = Annotated[str, typer.Argument(help="Name of the knowledge base.")]
+
+
+@kb_app.command("list")
+def kb_list(indexes: Indexes = None, as_json: AsJson = False) -> None:
+    """List the knowledge bases."""
+    from rag_app.cli_kb_output import knowledge_base_summary, print_knowledge_bases
+    from rag_app.config import load_settings
+    from rag_app.store.layout import knowledge_base_names
+
+    root = load_settings(indexes=indexes).indexes
+    summaries = [knowledge_base_summary(root, name) for name in knowledge_base_names(root)]
+    if as_json:
+        print_json({"indexes": str(root), "knowledge_bases": summaries})
+    elif summaries:
+        print_knowledge_bases(summaries)
+    else:
+        print(f"There is no knowledge base in {root}. Build one: python -m ingest FOLDER")
+
+
+@kb_app.command("show")
+def kb_show(name: Name, indexes: Indexes = None, as_json: AsJson = False) -> None:
+    """Show what a knowledge base is: its identity card, and its documents."""
+    from rag_app.cli_kb_output import identity_card, print_identity_card
+    from rag_app.config import load_settings
+    from rag_app.store.knowledge_base import KnowledgeBase
+
+    card = identity_card(KnowledgeBase.open(load_settings(indexes=indexes).indexes, name))
+    if as_json:
+        print_json(card)
+    else:
+        print_identity_card(card)
+
+
+@kb_app.command("purge")
+def kb_purge(
+    name: Name,
+    document: Annotated[
+        list[str], typer.Option(help="Path of a document, as `rag-app kb show` prints it; may be given more than once.")
+    ],
+    indexes: Indexes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a document from index, cache, uploads and older versions, and search every file for what is left of its text."""
+    from rag_app.cli_kb_output import print_purge
+    from rag_app.config import load_settings
+    from rag_app.errors import KnowledgeBaseError
+    from rag_app.store.purging import purge
+
+    report = purge(load_settings(indexes=indexes).indexes, name, document, announce=say)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        print_purge(report)
+    if report.traces.found:
+        raise KnowledgeBaseError(
+            f"Text of the document is left in {', '.join(report.traces.found_in)}.",
+            "If that is a file of your own, remove it; then run the command again, or delete the knowledge base: "
+            f"rag-app kb delete {name}",
+        )
+
+
+@kb_app.command("delete")
+def kb_delete(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal either.")] = False,
+    indexes: Indexes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a knowledge base with everything in it. The files it was built from are not touched."""
+    from rag_app.cli_kb_output import deletion_question, print_deletion
+    from rag_app.config import load_settings
+    from rag_app.store.deletion import delete, describe
+
+    root = load_settings(indexes=indexes).indexes
+    # A person may have mistyped a name; a program that runs the command means it.
+    if not yes and sys.stdin.isatty() and not typer.confirm(deletion_question(describe(root, name)), err=True):
+        say("Nothing was deleted.")
+        raise typer.Exit(1)
+    deletion = delete(root, name)
+    if as_json:
+        print_json(deletion.as_json())
+    else:
+        print_deletion(deletion)
+
+
+@kb_app.command("verify")
+def kb_verify(
+    name: Name,
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Load no model: passages are not embedded again and compared.")
+    ] = False,
+    device: Device = None,
+    indexes: Indexes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that a knowledge base is as it was written, byte by byte, and that its models are still the same."""
+    from rag_app.cli_kb_output import print_verification, verification_as_json
+    from rag_app.config import load_settings
+    from rag_app.store.layout import checked_name
+    from rag_app.store.verification import verify
+
+    settings = load_settings(indexes=indexes, device=device)
+    find_model = _models_on_this_machine(None if no_model else settings.device)
+    verification = verify(settings.indexes / checked_name(name), find_model)
+    if as_json:
+        print_json(verification_as_json(verification))
+    else:
+        print_verification(verification)
+    if verification.error is not None:
+        raise verification.error
+
+
+def _models_on_this_machine(device: str | None) -> FindModel:
+    """Return what finds an embedding model on this machine; nothing is fetched. Without a device none is loaded."""
+    from rag_app.errors import ModelLoadError, ModelNotAvailable
+    from rag_app.models.catalogue import load_catalogue
+    from rag_app.models.embedder_spec import resolve_embedder
+    from rag_app.models.hub import find_on_machine
+    from rag_app.store.checks import ModelAtHand
+
+    def find(fingerprint: Fingerprint) -> ModelAtHand:
+        name = fingerprint.model
+        row = load_catalogue().embedder(name)
+        try:
+            if find_on_machine(name, row) is None:
+                install = f"rag-app models install {row.alias if row and row.alias else name}"
+                raise ModelNotAvailable(
+                    f"{name} is not on this machine.", f"To compare with it: {install}; verify again."
+                )
+            spec = resolve_embedder(name, offline=True)
+        except (OSError, ValueError, LookupError) as error:
+            raise ModelLoadError(f"The files of {name} cannot be read: {error}.", "Fetch the model again.") from error
+
+        def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+            if device is None:
+                raise ModelNotAvailable("No model was loaded (--no-model).")
+            from rag_app.models.embedder import CatalogueEmbedding
+
+            say(f"Loading {name} ...")
+            return CatalogueEmbedding(spec, device=device).embed_passages(texts)
+
+        return ModelAtHand(spec.fingerprint, embed)
+
+    return find
