@@ -19,7 +19,7 @@ from ingest.build import BuildRequest, build
 from rag_app.answering.assembly import choose_embedder
 from rag_app.config import Settings
 from rag_app.models.embedder import CatalogueEmbedding
-from rag_app.retrieval.fusion import best, fuse
+from rag_app.retrieval.fusion import best, fuse, spread_of
 from rag_app.store.knowledge_base import KnowledgeBase
 
 WEIGHTS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -44,10 +44,11 @@ def main() -> None:
         vectors, embedder = knowledge_base.vectors(spec.fingerprint), CatalogueEmbedding(spec)
         hits: dict[float, list[tuple[bool, bool]]] = {weight: [] for weight in WEIGHTS}
         for question, context in asked:
-            cosines = vectors.cosines(embedder.embed_question(question), len(chunks))
-            words = knowledge_base.keywords.scores(question)
+            cosines = vectors.cosines(embedder.embed_question(question), np.arange(len(chunks)))
+            scores = [cosines, knowledge_base.keywords.scores(question)]
+            spreads = [spread_of(one) for one in scores]
             for weight in WEIGHTS:
-                ranked = [chunks[i].text == context for i in best(fuse([cosines, words], [weight, 1 - weight]), 5)]
+                ranked = [chunks[i].text == context for i in best(fuse(scores, spreads, [weight, 1 - weight]), 5)]
                 hits[weight].append((ranked[0], any(ranked)))
     print(f"{len(chunks)} paragraphs, {len(asked)} questions\n")
     print("| weight of dense | first | in the first five |\n| --- | --- | --- |")

@@ -1,29 +1,56 @@
-"""Between our chunks and LlamaIndex's nodes: a passage leaves retrieval as a `NodeWithScore` and can be read back.
+"""Between our passages and LlamaIndex's nodes: a passage leaves retrieval as a node and can be read back.
 
-The node's text is the chunk's; everything else is metadata that is kept out of what is embedded or prompted. Scores by
-name are in `metadata["scores"]`; `.score` is the one that ranks.
+The node's text is the passage's; everything else is metadata that is kept out of what is embedded or prompted. Scores by
+name are in `metadata["scores"]`; `NodeWithScore.score` is the one that ranks. docs/llamaindex.md lists the metadata.
 This module knows nothing of how passages are found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 
-from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.core.schema import NodeRelationship, NodeWithScore, ObjectType, RelatedNodeInfo, TextNode
 
 from rag_app.datatypes import Chunk, Passage, Place
+from rag_app.store.chunks import ChunkStore, DocumentFacts
 
 SCORES = "scores"
-_METADATA = ("document", "page", "last_page", "start", "end", "heading_path", "table_header", "also_in", SCORES)
+_NODE_ID = re.compile(r"(?P<document>.+)#(?P<start>[0-9]+)-(?P<end>[0-9]+)", re.DOTALL)
+_READ_AT_ONCE = 1000  # SQLite takes so many numbers in one query, and some tens of thousands at most
 
 
-def node_of(
-    chunk: Chunk, scores: Mapping[str, float], ranking_score: float, also_in: Sequence[Place] = ()
-) -> NodeWithScore:
-    """Return a chunk as a scored node; `also_in` are the other places where it stands."""
-    metadata = {
-        "document": chunk.document_path,
+def document_metadata(facts: DocumentFacts) -> dict[str, str | list[str]]:
+    """Return what a node says of its document.
+
+    `folder` is the path without the file's name, `folders` that and every folder above it, `source` the outermost.
+    """
+    *parents, file_name = facts.path.split("/")
+    folders = ["/".join(parents[:depth]) for depth in range(1, len(parents) + 1)]
+    return {
+        "document": facts.path,
+        "source": parents[0] if parents else file_name,
+        "folder": folders[-1] if folders else "",
+        "folders": folders,
+        "file_name": file_name,
+        "media_type": facts.media_type,
+        "language": facts.language,
+        "script": facts.script,
+        "title": facts.title,
+    }
+
+
+def node_of(chunk: Chunk, facts: DocumentFacts, scores: Mapping[str, float], also_in: Sequence[Place] = ()) -> TextNode:
+    """Return a passage as a node.
+
+    Args:
+        chunk: the passage, at the place that is shown.
+        facts: of the document of that place.
+        scores: by name.
+        also_in: the other places where it stands.
+    """
+    metadata = document_metadata(facts) | {
         "page": chunk.page,
         "last_page": chunk.last_page,
         "start": chunk.start,
@@ -33,14 +60,78 @@ def node_of(
         "also_in": [asdict(place) for place in also_in],
         SCORES: dict(scores),
     }
-    node = TextNode(
+    return TextNode(
         id_=chunk.id,
         text=chunk.text,
+        start_char_idx=chunk.start,
+        end_char_idx=chunk.end,
         metadata=metadata,
-        excluded_embed_metadata_keys=list(_METADATA),
-        excluded_llm_metadata_keys=list(_METADATA),
+        excluded_embed_metadata_keys=list(metadata),
+        excluded_llm_metadata_keys=list(metadata),
+        relationships={
+            NodeRelationship.SOURCE: RelatedNodeInfo(node_id=chunk.document_path, node_type=ObjectType.DOCUMENT)
+        },
     )
-    return NodeWithScore(node=node, score=ranking_score)
+
+
+def span_of_node(node_id: str) -> tuple[str, int, int] | None:
+    """Return the document and the span that the id of a node of ours names; None for any other id."""
+    match = _NODE_ID.fullmatch(node_id)
+    return (match["document"], int(match["start"]), int(match["end"])) if match else None
+
+
+def read_nodes(
+    store: ChunkStore,
+    numbers: Sequence[int],
+    scores: Sequence[Mapping[str, float]],
+    shown: Sequence[int] | None = None,
+) -> list[TextNode]:
+    """Return passages as nodes, in the order given.
+
+    Args:
+        store: where they are.
+        numbers: of the passages.
+        scores: those of each, by name.
+        shown: which of its places each is shown at, counted from 0; None for the first.
+
+    Raises:
+        KnowledgeBaseDamaged: a passage that is not there.
+    """
+    ranks = shown if shown is not None else [0] * len(numbers)
+    passages = zip(_passages(store, numbers), scores, ranks, strict=True)
+    placed = [(_moved(chunk, places[rank]), by_name, places, rank) for (chunk, places), by_name, rank in passages]
+    facts = _facts(store, [chunk.document_path for chunk, *_ in placed])
+    return [
+        node_of(chunk, facts[chunk.document_path], by_name, [*places[:rank], *places[rank + 1 :]])
+        for chunk, by_name, places, rank in placed
+    ]
+
+
+def _passages(store: ChunkStore, numbers: Sequence[int]) -> Iterator[tuple[Chunk, tuple[Place, ...]]]:
+    for start in range(0, len(numbers), _READ_AT_ONCE):
+        batch = numbers[start : start + _READ_AT_ONCE]
+        places = store.places(batch)
+        for number, chunk in zip(batch, store.chunks(batch), strict=True):
+            yield chunk, places[number]
+
+
+def _facts(store: ChunkStore, paths: Sequence[str]) -> dict[str, DocumentFacts]:
+    distinct = list(dict.fromkeys(paths))
+    facts: dict[str, DocumentFacts] = {}
+    for start in range(0, len(distinct), _READ_AT_ONCE):
+        facts |= store.facts(distinct[start : start + _READ_AT_ONCE])
+    return facts
+
+
+def _moved(chunk: Chunk, place: Place) -> Chunk:
+    return replace(
+        chunk,
+        document_path=place.document,
+        start=place.start,
+        end=place.end,
+        page=place.page,
+        last_page=place.last_page,
+    )
 
 
 def passages_of(nodes: Sequence[NodeWithScore]) -> tuple[Passage, ...]:

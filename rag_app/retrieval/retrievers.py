@@ -15,14 +15,18 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from rag_app.config import RetrievalSettings
-from rag_app.errors import EmbeddingError
-from rag_app.retrieval.fusion import best, fuse
-from rag_app.retrieval.nodes import node_of
+from rag_app.retrieval.fusion import Spread, best, fuse, spread_of
+from rag_app.retrieval.nodes import read_nodes
+from rag_app.retrieval.question_vector import question_vector
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.vectors import VectorIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# Of each retriever so many passages take part in fusion: the best of the fused is among the best of either.
+DEPTH = 1000
+_RANKING_SCORE = {"hybrid": "fused", "dense": "cosine", "keyword": "bm25"}
 
 
 class KnowledgeBaseRetriever(BaseRetriever):
@@ -54,42 +58,48 @@ class KnowledgeBaseRetriever(BaseRetriever):
         self._settings = settings
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        scores = self._scores(query_bundle.query_str)
-        ranking = scores[{"hybrid": "fused", "dense": "cosine", "keyword": "bm25"}[self._settings.retriever]]
-        numbers = best(ranking, self._settings.top_k)
-        if self._settings.retriever == "keyword":
-            numbers = numbers[ranking[numbers] > 0]  # a passage that shares no word was not found by keyword search
-        chunks = self._knowledge_base.chunks.chunks(numbers.tolist())
-        places = self._knowledge_base.chunks.places(numbers.tolist())
-        return [
-            node_of(
-                chunk,
-                {name: float(values[number]) for name, values in scores.items()},
-                float(ranking[number]),
-                also_in=places[number][1:],
-            )
-            for number, chunk in zip(numbers.tolist(), chunks, strict=True)
-        ]
+        question = query_bundle.query_str
+        vector = None
+        if self._embed_model is not None:
+            vector = question_vector(self._embed_model.get_query_embedding(question))
+        words = self._knowledge_base.keywords.scores(question)
+        candidates = self._candidates(vector, words)
+        scores = self._scores(vector, words, candidates)
+        ranking = scores[_RANKING_SCORE[self._settings.retriever]]
+        order = best(ranking, self._settings.top_k)
+        nodes = read_nodes(
+            self._knowledge_base.chunks,
+            candidates[order].tolist(),
+            [{name: float(values[position]) for name, values in scores.items()} for position in order],
+        )
+        return [NodeWithScore(node=node, score=float(score)) for node, score in zip(nodes, ranking[order], strict=True)]
 
-    def _scores(self, question: str) -> dict[str, NDArray[np.float32]]:
-        """Return the scores of every chunk by name, shape (chunks,) each."""
-        scores = {"bm25": self._knowledge_base.keywords.scores(question)}
-        if self._vectors is None or self._embed_model is None:
-            return scores
-        vector = _unit(np.asarray(self._embed_model.get_query_embedding(question), dtype=np.float32))
-        scores = {"cosine": self._vectors.cosines(vector, self._knowledge_base.chunk_count)} | scores
+    def _candidates(self, vector: NDArray[np.float32] | None, words: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the numbers of the passages that may be among the best, sorted; all of them where there are few.
+
+        Args:
+            vector: the question's, of unit length.
+            words: shape (chunks,), the BM25 scores of all passages.
+        """
+        if self._settings.retriever == "keyword":
+            found = best(words, self._settings.top_k)
+            return np.sort(found[words[found] > 0])  # a passage that shares no word was not found by keyword search
+        assert self._vectors is not None
+        assert vector is not None
+        if self._settings.retriever == "dense":
+            return np.sort(self._vectors.search(vector, self._settings.top_k)[0])
+        return np.union1d(self._vectors.search(vector, DEPTH)[0], best(words, DEPTH))
+
+    def _scores(
+        self, vector: NDArray[np.float32] | None, words: NDArray[np.float32], candidates: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return the scores of the candidates by name, shape (candidates,) each."""
+        bm25 = words[candidates]
+        if self._vectors is None or vector is None:
+            return {"bm25": bm25}
+        scores = {"cosine": self._vectors.cosines(vector, candidates), "bm25": bm25}
         if self._settings.retriever == "hybrid":
             dense = self._settings.dense_weight
-            scores["fused"] = fuse([scores["cosine"], scores["bm25"]], [dense, 1 - dense])
+            spreads = [Spread(*self._vectors.spread(vector)), spread_of(words)]
+            scores["fused"] = fuse([scores["cosine"], bm25], spreads, [dense, 1 - dense])
         return scores
-
-
-def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the vector at length one; any LlamaIndex embedding may be plugged in, and not all normalise."""
-    length = float(np.linalg.norm(vector))
-    if not np.isfinite(length) or length == 0:
-        raise EmbeddingError(
-            f"The question's vector cannot be searched: its length is {length}.", "Rephrase the question."
-        )
-    result: NDArray[np.float32] = vector / np.float32(length)
-    return result

@@ -1,12 +1,17 @@
-"""Between chunks and LlamaIndex's nodes: nothing but the text is prompted or embedded, and a node can be read back."""
+"""Between passages and LlamaIndex's nodes: nothing but the text is prompted or embedded, and a node can be read back."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from llama_index.core.schema import Document, MetadataMode, NodeWithScore, TextNode
 
 from rag_app.datatypes import Chunk, Place
-from rag_app.retrieval.nodes import node_of, passages_of
+from rag_app.datatypes import Document as OurDocument
+from rag_app.retrieval.filters import FIELDS
+from rag_app.retrieval.nodes import document_metadata, node_of, passages_of, read_nodes, span_of_node
+from rag_app.store.chunks import ChunkStore, DocumentFacts, write_chunks
 
 CHUNK = Chunk(
     document_path="docs/密码.pdf",
@@ -19,25 +24,92 @@ CHUNK = Chunk(
     heading_path=("忘记密码", "锁定"),
     table_header="Model | Price",
 )
+FACTS = DocumentFacts("docs/密码.pdf", "application/pdf", "zh", "Hans", "员工手册")
 ELSEWHERE = Place("docs/copy.pdf", 4, 4, 7, 19)
 SCORES = {"cosine": 0.5, "bm25": 3.25, "fused": 1.5}
 
 
-def test_a_node_carries_the_chunk_and_ranks_by_the_ranking_score() -> None:
-    scored = node_of(CHUNK, SCORES, 1.5)
-    assert scored.score == 1.5
-    assert scored.node.node_id == CHUNK.id == "docs/密码.pdf#100-112"
-    assert scored.node.get_content() == CHUNK.text
-    assert scored.node.metadata["scores"] == SCORES
+def scored(
+    scores: dict[str, float] = SCORES, also_in: tuple[Place, ...] = (), score: float | None = 1.5
+) -> NodeWithScore:
+    return NodeWithScore(node=node_of(CHUNK, FACTS, scores, also_in), score=score)
+
+
+def test_a_node_carries_the_chunk() -> None:
+    node = node_of(CHUNK, FACTS, SCORES)
+    assert node.node_id == CHUNK.id == "docs/密码.pdf#100-112"
+    assert (node.get_content(), node.start_char_idx, node.end_char_idx) == (CHUNK.text, 100, 112)
+    assert node.ref_doc_id == "docs/密码.pdf"
+    assert node.metadata["scores"] == SCORES
+
+
+def test_every_field_that_can_be_filtered_is_in_the_metadata() -> None:
+    metadata = node_of(CHUNK, FACTS, SCORES).metadata
+    assert {name: metadata[name] for name in FIELDS} == {
+        "document": "docs/密码.pdf",
+        "source": "docs",
+        "folder": "docs",
+        "folders": ["docs"],
+        "file_name": "密码.pdf",
+        "media_type": "application/pdf",
+        "language": "zh",
+        "script": "Hans",
+        "title": "员工手册",
+        "page": 2,
+        "last_page": 3,
+        "start": 100,
+        "end": 112,
+        "heading_path": ["忘记密码", "锁定"],
+        "table_header": "Model | Price",
+    }
+    assert set(metadata) == set(FIELDS) | {"also_in", "scores"}
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "folder", "folders", "file_name"),
+    [
+        (
+            "handbook/en/it/vpn.md",
+            "handbook",
+            "handbook/en/it",
+            ["handbook", "handbook/en", "handbook/en/it"],
+            "vpn.md",
+        ),
+        ("note.txt", "note.txt", "", [], "note.txt"),
+    ],
+)
+def test_the_path_of_a_document_tells_its_folders(
+    path: str, source: str, folder: str, folders: list[str], file_name: str
+) -> None:
+    metadata = document_metadata(DocumentFacts(path, "text/plain", "en", "Latn", ""))
+    assert (metadata["source"], metadata["folder"], metadata["folders"]) == (source, folder, folders)
+    assert metadata["file_name"] == file_name
 
 
 @pytest.mark.parametrize("mode", [MetadataMode.EMBED, MetadataMode.LLM])
 def test_metadata_is_kept_out_of_what_is_embedded_and_prompted(mode: MetadataMode) -> None:
-    assert node_of(CHUNK, SCORES, 1.5).node.get_content(metadata_mode=mode) == CHUNK.text
+    assert node_of(CHUNK, FACTS, SCORES).get_content(metadata_mode=mode) == CHUNK.text
+
+
+@pytest.mark.parametrize(
+    ("node_id", "span"),
+    [
+        (CHUNK.id, ("docs/密码.pdf", 100, 112)),
+        ("a#1-2.md#3-4", ("a#1-2.md", 3, 4)),
+        ("line\nbreak#3-4", ("line\nbreak", 3, 4)),
+        ("docs/密码.pdf", None),
+        ("docs/密码.pdf#100", None),
+        ("docs/密码.pdf#-1-2", None),
+        ("5a6b", None),
+        ("", None),
+    ],
+)
+def test_the_id_of_a_node_names_a_document_and_a_span(node_id: str, span: tuple[str, int, int] | None) -> None:
+    assert span_of_node(node_id) == span
 
 
 def test_a_passage_is_read_back_whole() -> None:
-    first, second = passages_of([node_of(CHUNK, SCORES, 1.5, [ELSEWHERE]), node_of(CHUNK, {"bm25": 0.0}, 0.0)])
+    first, second = passages_of([scored(also_in=(ELSEWHERE,)), scored({"bm25": 0.0}, score=0.0)])
     assert (first.n, second.n) == (1, 2)
     assert (first.document, first.page, first.start, first.end) == ("docs/密码.pdf", 2, 100, 112)
     assert (first.text, first.heading_path) == (CHUNK.text, ("忘记密码", "锁定"))
@@ -48,16 +120,17 @@ def test_a_passage_is_read_back_whole() -> None:
 
 
 def test_a_node_survives_llama_indexs_serialisation() -> None:
-    scored = node_of(CHUNK, SCORES, 1.5, [ELSEWHERE])
-    restored = TextNode.from_json(scored.node.to_json())
-    assert passages_of([NodeWithScore(node=restored, score=1.5)]) == passages_of([scored])
+    node = node_of(CHUNK, FACTS, SCORES, [ELSEWHERE])
+    restored = TextNode.from_json(node.to_json())
+    assert restored == node
+    assert passages_of([NodeWithScore(node=restored)]) == passages_of([NodeWithScore(node=node)])
 
 
 def test_a_changed_score_is_not_shared_with_the_caller() -> None:
     scores = dict(SCORES)
-    scored = node_of(CHUNK, scores, 1.5)
+    node = scored(scores)
     scores["cosine"] = -1.0
-    assert passages_of([scored])[0].scores["cosine"] == 0.5
+    assert passages_of([node])[0].scores["cosine"] == 0.5
 
 
 def test_a_foreign_node_is_taken_with_what_it_knows() -> None:
@@ -78,3 +151,48 @@ def test_a_foreign_node_that_knows_nothing_is_named_by_its_id() -> None:
 
 def test_no_nodes_no_passages() -> None:
     assert passages_of([]) == ()
+
+
+# Read from a store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ChunkStore:
+    """Two thousand passages in the first document, of which the second repeats two."""
+    texts = [f"{number:04}" for number in range(2000)]
+    first = [Chunk("a/first.txt", number, number * 4, number * 4 + 4, text) for number, text in enumerate(texts)]
+    second = [Chunk("b/second.pdf", 0, 0, 4, "1999", 7, 8), Chunk("b/second.pdf", 1, 4, 8, "0000", 8, 8)]
+    write_chunks(
+        tmp_path / "chunks.sqlite",
+        [
+            (OurDocument("a/first.txt", "0" * 64, "text/plain", "en", "First", "".join(texts)), first),
+            (OurDocument("b/second.pdf", "1" * 64, "application/pdf", "zh", "", "19990000", name="second"), second),
+        ],
+    )
+    return ChunkStore(tmp_path / "chunks.sqlite")
+
+
+def test_passages_are_read_in_the_order_given_also_more_than_one_query_takes(store: ChunkStore) -> None:
+    numbers = list(reversed(range(2000)))
+    nodes = read_nodes(store, numbers, [{"cosine": float(number)} for number in numbers])
+    assert [node.text for node in nodes] == [f"{number:04}" for number in numbers]
+    assert [node.metadata["scores"]["cosine"] for node in nodes] == numbers
+    assert {node.metadata["title"] for node in nodes} == {"First"}
+
+
+def test_a_passage_is_shown_at_the_place_that_is_asked_for(store: ChunkStore) -> None:
+    first, second = read_nodes(store, [1999, 1999], [{}, {}], shown=[0, 1])
+    assert (first.node_id, first.metadata["page"]) == ("a/first.txt#7996-8000", None)
+    assert first.metadata["also_in"] == [
+        {"document": "b/second.pdf", "page": 7, "last_page": 8, "start": 0, "end": 4}
+    ]  # fmt: skip
+    assert (second.node_id, second.ref_doc_id) == ("b/second.pdf#0-4", "b/second.pdf")
+    assert (second.metadata["page"], second.metadata["last_page"], second.metadata["language"]) == (7, 8, "zh")
+    assert (second.metadata["title"], second.start_char_idx, second.end_char_idx) == ("second", 0, 4)
+    assert second.metadata["also_in"] == [
+        {"document": "a/first.txt", "page": None, "last_page": None, "start": 7996, "end": 8000}
+    ]  # fmt: skip
+
+
+def test_nothing_is_read_where_nothing_is_asked_for(store: ChunkStore) -> None:
+    assert read_nodes(store, [], []) == []

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import MetadataMode, NodeWithScore
+from numpy.typing import NDArray
 
 from rag_app.config import RetrievalSettings
+from rag_app.datatypes import Chunk, Document
 from rag_app.errors import EmbeddingError
-from rag_app.retrieval.fusion import fuse
+from rag_app.retrieval.fusion import fuse, spread_of
 from rag_app.retrieval.nodes import passages_of
-from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
+from rag_app.retrieval.retrievers import DEPTH, KnowledgeBaseRetriever
 from tests.conftest import MakeBase, SmallBase
 from tests.fakes import HashEmbedding, hash_vector
+from tests.retrieval.bases import publish_vectors, unit_vectors
 
 RETRIEVERS = ["hybrid", "dense", "keyword"]
 PASSWORDS, VPN, CHINESE = "docs/passwords.md", "docs/vpn.md", "docs/密码.md"
@@ -90,7 +95,8 @@ def test_the_fused_score_weighs_dense_and_keyword(small_base: SmallBase) -> None
     cosines = np.array([scores(node)["cosine"] for node in nodes], np.float32)
     bm25 = np.array([scores(node)["bm25"] for node in nodes], np.float32)
     fused = [scores(node)["fused"] for node in nodes]
-    np.testing.assert_allclose(fused, fuse([cosines, bm25], [0.2, 0.8]), atol=1e-4)
+    expected = fuse([cosines, bm25], [spread_of(cosines), spread_of(bm25)], [0.2, 0.8])
+    np.testing.assert_allclose(fused, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("retriever", ["hybrid", "dense"])
@@ -206,3 +212,88 @@ def test_an_embedding_that_does_not_normalise_still_gives_cosines(small_base: Sm
 def test_a_question_without_a_direction_is_refused(small_base: SmallBase, factor: float) -> None:
     with pytest.raises(EmbeddingError, match="cannot be searched"):
         with_factor(small_base)(factor).retrieve("VPN")
+
+
+# Against scoring every passage
+
+
+class FixedEmbedding(HashEmbedding):
+    """A LlamaIndex embedding that gives the same vector to every question."""
+
+    vector: list[float]
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return self.vector
+
+
+WORDS = [f"word{number}" for number in range(300)]
+QUESTION = "word0 word17 word111 word299"
+
+
+def make_many(folder: Path, count: int, rows: NDArray[np.int64] | None = None) -> Callable[..., KnowledgeBaseRetriever]:
+    """Publish passages of random words with random vectors; return what makes a retriever over them."""
+    random = np.random.default_rng(1)
+    texts = [" ".join(random.choice(WORDS, size=12)) + f" {number}" for number in range(count)]
+    ends = np.cumsum([len(text) for text in texts]).tolist()
+    spans = zip([0, *ends], ends, texts, strict=False)
+    chunks = [Chunk("a.txt", number, start, end, text) for number, (start, end, text) in enumerate(spans)]
+    document = Document("a.txt", "0" * 64, "text/plain", "en", "", "".join(texts))
+    vectors = unit_vectors(count if rows is None else len(rows), 16)
+    opened, index = publish_vectors(folder, [(document, chunks)], vectors, rows)
+
+    def make(embed_model: BaseEmbedding, **settings: Any) -> KnowledgeBaseRetriever:
+        return KnowledgeBaseRetriever(opened, index, embed_model, RetrievalSettings(**settings))
+
+    return make
+
+
+def exhaustive(retriever: KnowledgeBaseRetriever, vector: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Return the scores of every passage, each computed from all of them."""
+    assert retriever._vectors is not None
+    cosines = retriever._vectors.vectors(slice(None)) @ vector
+    bm25 = retriever._knowledge_base.keywords.scores(QUESTION)
+    dense = retriever._settings.dense_weight
+    fused = dense * (cosines - cosines.mean()) / cosines.std() + (1 - dense) * (bm25 - bm25.mean()) / bm25.std()
+    return {"cosine": cosines, "bm25": bm25, "fused": fused}
+
+
+@pytest.mark.parametrize("count", [300, DEPTH, DEPTH + 500])
+@pytest.mark.parametrize(
+    ("retriever", "ranks_by"), [("hybrid", "fused"), ("dense", "cosine"), ("keyword", "bm25")]
+)  # fmt: skip
+def test_the_ranking_is_that_of_scoring_every_passage(
+    tmp_path: Path, count: int, retriever: str, ranks_by: str
+) -> None:
+    make = make_many(tmp_path, count)
+    for seed in range(5):
+        vector = unit_vectors(1, 16, seed=100 + seed)[0]
+        asked = make(FixedEmbedding(vector=vector.tolist()), retriever=retriever, top_k=20)
+        expected = exhaustive(asked, vector)
+        order = np.argsort(-expected[ranks_by], kind="stable")[:20].tolist()
+        found = asked.retrieve(QUESTION)
+        numbers = [int(node.node.get_content().rsplit(" ", 1)[1]) for node in found]
+        assert numbers == order
+        for node, number in zip(found, numbers, strict=True):
+            for name, score in scores(node).items():
+                assert score == pytest.approx(expected[name][number], abs=1e-4), name
+
+
+def test_a_passage_that_only_keyword_search_finds_has_its_cosine(tmp_path: Path) -> None:
+    make = make_many(tmp_path, DEPTH + 500)
+    plain = make(FixedEmbedding(vector=[1.0] + [0.0] * 15), retriever="keyword", top_k=1).retrieve(QUESTION)[0]
+    number = int(plain.node.get_content().rsplit(" ", 1)[1])
+    away = -unit_vectors(DEPTH + 500, 16)[number]
+    found = make(FixedEmbedding(vector=away.tolist()), retriever="hybrid", dense_weight=0.0, top_k=1).retrieve(QUESTION)
+    assert found[0].node.node_id == plain.node.node_id
+    assert scores(found[0])["cosine"] == pytest.approx(-1, abs=1e-5)
+
+
+def test_a_passage_without_a_vector_is_found_by_its_words(tmp_path: Path) -> None:
+    make = make_many(tmp_path, 50, rows=np.arange(49))
+    embedding = FixedEmbedding(vector=[1.0] + [0.0] * 15)
+    for retriever in ("hybrid", "keyword"):
+        found = make(embedding, retriever=retriever, top_k=50, dense_weight=0.5).retrieve("49 " + QUESTION)
+        (without,) = [node for node in found if node.node.get_content().endswith(" 49")]
+        assert scores(without)["cosine"] == -1
+    dense = make(embedding, retriever="dense", top_k=50).retrieve("49 " + QUESTION)
+    assert len(dense) == 49
