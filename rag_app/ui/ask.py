@@ -1,6 +1,7 @@
 """The page on which a question is asked: passages first, then the answer as it is written, sources under it.
 
-It draws and does not decide: what is found and written comes from the query engine.
+It draws and does not decide: what is found and written comes from the query engine, what is asked from the store. Each run
+of the page asks for the generation anew, and a question is answered from one generation to its end.
 This module knows nothing of indexes or model files.
 """
 
@@ -8,29 +9,43 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from rag_app.config import Settings
 from rag_app.datatypes import Answer, Passage
-from rag_app.errors import ModelError, RagAppError
+from rag_app.errors import KnowledgeBaseError, ModelError, RagAppError
 from rag_app.models.catalogue import BUNDLED, load_catalogue
 from rag_app.store.layout import knowledge_base_names
-from rag_app.ui.parts import answer_html, busy_html, show_problem, sources_html, text_html, unexpected
-from rag_app.ui.resources import load_embedder, load_generator, open_knowledge_base
+from rag_app.ui.parts import (
+    answer_html,
+    busy_html,
+    counted,
+    note_html,
+    show_notice,
+    show_problem,
+    sources_html,
+    text_html,
+    unexpected,
+)
+from rag_app.ui.resources import live_knowledge_base, load_embedder, load_generator
+from rag_app.ui.state import draw_state, follow_state
 
 if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
     from streamlit.delta_generator import DeltaGenerator
 
     from rag_app.answering.query_engine import CitedQueryEngine
     from rag_app.datatypes import Fingerprint
-    from rag_app.store.knowledge_base import KnowledgeBase
+    from rag_app.store.live import LiveKnowledgeBase, Served, SumCheck
 
 PASSAGES_ONLY = "Passages only"
 _DEFAULT_GENERATOR = "Default for this machine"
 _TURNS = "turns"
+_SHOWN = "shown knowledge base"
+# A question waits so long for files that are still being read; then it is answered, and the page says so.
+_PATIENCE_SECONDS = 2.0
 
 
 @dataclass
@@ -38,10 +53,13 @@ class Turn:
     """A question of this session and what has come of it so far.
 
     It is changed in place while the answer is written: after a click on Stop, session state cannot be written any more.
+    `version` is the generation that was asked and when it was built, `check` reads its files. Neither keeps it open.
     """
 
     question: str
     knowledge_base: str
+    version: str = ""
+    check: SumCheck | None = None
     passages: tuple[Passage, ...] = ()
     written: str = ""
     answer: Answer | None = None
@@ -52,7 +70,8 @@ class Turn:
 class Choice:
     """What is chosen in the sidebar. `generator`: None for passages only, empty for the machine's default."""
 
-    knowledge_base: KnowledgeBase
+    live: LiveKnowledgeBase
+    served: Served
     fingerprint: Fingerprint
     generator: str | None
 
@@ -60,20 +79,19 @@ class Choice:
 def ask_page(settings: Settings) -> None:
     """Draw the page."""
     names = knowledge_base_names(settings.indexes)
+    gone = _problem_of_gone_base(settings, names)
     if not names:
-        _draw_empty_state(settings)
+        _draw_empty_state(settings, gone)
         return
     choice = _draw_sidebar(settings, names)
-    counts = choice.knowledge_base.manifest.counts
+    name = st.session_state[_SHOWN] = choice.served.knowledge_base.name
     st.title("Ask your documents")
-    facts = st.empty()
-    facts.text(
-        f"{choice.knowledge_base.name}: {counts['documents']} documents, {counts['chunks']} passages, "
-        f"embedded by {choice.fingerprint.model}"
-    )
+    _draw_facts(choice)
+    state = st.empty()
+    is_verifying = draw_state(state, choice.served)
     turns: list[Turn] = st.session_state.setdefault(_TURNS, [])
     for turn in turns:
-        _draw_turn(turn)
+        _draw_turn(turn, choice.served)
     question = st.chat_input(
         "Ask a question about your documents",
         key="question",
@@ -81,15 +99,40 @@ def ask_page(settings: Settings) -> None:
         submit_mode="stop",
     )
     if question:
-        turn = Turn(str(question), choice.knowledge_base.name)
+        turn = Turn(str(question), name, problem=gone)
         turns.append(turn)
         _answer(turn, choice, settings)
     else:
+        if gone is not None:
+            show_problem(gone)
         _warm_up(choice, settings)
+    follow_state(state, choice.live, choice.served, is_verifying=is_verifying)
 
 
-def _draw_empty_state(settings: Settings) -> None:
+def _problem_of_gone_base(settings: Settings, names: list[str]) -> RagAppError | None:
+    """Return what is to be said where the knowledge base that the page showed is no longer there.
+
+    A question that is asked then was meant for it, and is not asked of another.
+    """
+    shown = st.session_state.pop(_SHOWN, None)
+    if shown is None or shown in names:
+        return None
+    try:
+        live_knowledge_base(settings.indexes, shown).current()
+    except KnowledgeBaseError as error:
+        return _afresh(error)
+    return None
+
+
+def _afresh(error: RagAppError) -> RagAppError:
+    """Return an error that can be kept: the traceback of the one raised would keep open the generation that was asked."""
+    return RagAppError(error.found, error.remedy)
+
+
+def _draw_empty_state(settings: Settings, gone: RagAppError | None) -> None:
     st.title("Ask your documents")
+    if gone is not None:
+        show_problem(gone)
     st.text(f"There is no knowledge base in {settings.indexes.absolute()} yet. Build one from a folder of documents:")
     st.code("python -m ingest path/to/folder", language="bash")
     st.text(f"Its default embedding model is {settings.embed_model}. To try without a download:")
@@ -99,16 +142,15 @@ def _draw_empty_state(settings: Settings) -> None:
 
 def _draw_sidebar(settings: Settings, names: list[str]) -> Choice:
     with st.sidebar:
-        name = st.selectbox("Knowledge base", names, key="kb", bind="query-params")
-        knowledge_base = open_knowledge_base(settings.indexes, name or names[0])
-        models = {model.model: model for model in knowledge_base.models}
-        model = st.selectbox("Embedding model", list(models), key=f"model {knowledge_base.name}")
+        name = st.selectbox("Knowledge base", names, key="kb", bind="query-params") or names[0]
+        live = live_knowledge_base(settings.indexes, name)
+        served = live.current()
+        models = {model.model: model for model in served.knowledge_base.models}
+        model = st.selectbox("Embedding model", list(models), key=f"model {name}")
         generator = st.selectbox("Answers written by", _generators(settings), key="generator")
-        built = datetime.fromisoformat(knowledge_base.manifest.created_at).astimezone()
-        st.caption(f"Built {built:%Y-%m-%d %H:%M}")
-    fingerprint = models[model] if model in models else knowledge_base.models[0]
+    fingerprint = models[model] if model in models else served.knowledge_base.models[0]
     chosen = {PASSAGES_ONLY: None, _DEFAULT_GENERATOR: ""}.get(generator or "", generator)
-    return Choice(knowledge_base, fingerprint, chosen)
+    return Choice(live, served, fingerprint, chosen)
 
 
 def _generators(settings: Settings) -> list[str]:
@@ -121,51 +163,85 @@ def _generators(settings: Settings) -> list[str]:
     return [first, *(name for name in here if name != first), PASSAGES_ONLY]
 
 
+def _draw_facts(choice: Choice) -> None:
+    """Say what is asked: its contents and its model."""
+    knowledge_base = choice.served.knowledge_base
+    counts = knowledge_base.manifest.counts
+    documents, passages = counted(counts["documents"], "document"), counted(counts["chunks"], "passage")
+    st.text(f"{knowledge_base.name}: {documents}, {passages}, embedded by {choice.fingerprint.model}")
+
+
 def _warm_up(choice: Choice, settings: Settings) -> None:
     """Load the models once everything is on the screen, so that the first question need not wait for them."""
     slot = st.empty()
     slot.html(busy_html("Loading the models ..."))
     try:
-        _, problem = _engine(choice, settings)
+        llm, problem = _load_generator(choice, settings)
+        _engine(choice, choice.served, llm, settings)  # where the model is not that of the index, it is said now
     finally:
         slot.empty()
     if problem is not None:
         show_problem(problem)
 
 
-def _engine(choice: Choice, settings: Settings) -> tuple[CitedQueryEngine, ModelError | None]:
-    """Return the engine, and why it has no generator where one was asked for and cannot be loaded."""
+def _load_generator(choice: Choice, settings: Settings) -> tuple[LLM | None, RagAppError | None]:
+    """Return the generator, and why there is none where one was asked for and cannot be loaded."""
+    if choice.generator is None:
+        return None, None
+    try:
+        return load_generator(choice.generator or None, settings.device, settings.answering.max_new_tokens), None
+    except ModelError as error:
+        return None, _afresh(error)
+
+
+def _engine(choice: Choice, served: Served, llm: LLM | None, settings: Settings) -> CitedQueryEngine:
+    """Return the engine over one generation, with the chosen model as that generation has it."""
     from rag_app.answering.assembly import assemble_engine
 
-    fingerprint = choice.fingerprint
+    knowledge_base = served.knowledge_base
+    knowledge_base.check_has_model(choice.fingerprint.model)
+    fingerprint = {model.model: model for model in knowledge_base.models}[choice.fingerprint.model]
     embedder = load_embedder(fingerprint.model, fingerprint.digest, settings.device)
-    llm, problem = None, None
-    if choice.generator is not None:
-        try:
-            llm = load_generator(choice.generator or None, settings.device, settings.answering.max_new_tokens)
-        except ModelError as error:
-            problem = error
-    return assemble_engine(choice.knowledge_base, embedder, llm, settings), problem
+    return assemble_engine(knowledge_base, embedder, llm, settings)
 
 
 def _answer(turn: Turn, choice: Choice, settings: Settings) -> None:
-    """Draw a turn while it happens."""
+    """Draw a turn while it happens. One that has a problem already is not asked."""
     with st.chat_message("user"):
         st.html(text_html(turn.question))
     with st.chat_message("assistant"):
         status, text, sources = st.empty(), st.empty(), st.empty()
         try:
-            status.html(busy_html("Loading the models ..."))
-            engine, turn.problem = _engine(choice, settings)
-            _follow(engine, turn, status, text, sources)
+            if turn.problem is None:
+                _ask(turn, choice, settings, status, text, sources)
         except RagAppError as error:  # the passages that were found stay
-            turn.problem = error
+            turn.problem = _afresh(error)
         except Exception as error:  # noqa: BLE001 - the edge: the turn is kept with a sentence
             turn.problem = unexpected(error)
         finally:
             status.empty()
-        if turn.problem is not None:
-            show_problem(turn.problem)
+        _draw_remarks(turn, choice.served)
+
+
+def _ask(
+    turn: Turn,
+    choice: Choice,
+    settings: Settings,
+    status: DeltaGenerator,
+    text: DeltaGenerator,
+    sources: DeltaGenerator,
+) -> None:
+    """Load the models, then ask the generation that is whole by then."""
+    status.html(busy_html("Loading the models ..."))
+    load_embedder(choice.fingerprint.model, choice.fingerprint.digest, settings.device)
+    llm, turn.problem = _load_generator(choice, settings)
+    served = choice.live.current()
+    if served.check.is_running:
+        status.html(busy_html("Verifying the files ..."))
+        served.check.wait(_PATIENCE_SECONDS)
+        served = choice.live.current()
+    turn.version, turn.check = served.version, served.check
+    _follow(_engine(choice, served, llm, settings), turn, status, text, sources)
 
 
 def _follow(
@@ -189,15 +265,26 @@ def _follow(
                     _draw_answer(turn, text, sources)
 
 
-def _draw_turn(turn: Turn) -> None:
+def _draw_turn(turn: Turn, served: Served) -> None:
     with st.chat_message("user"):
         st.html(text_html(turn.question))
     with st.chat_message("assistant"):
         _draw_answer(turn, st.empty(), st.empty())
-        if turn.problem is not None:
-            show_problem(turn.problem)
-        elif turn.answer is None:
+        _draw_remarks(turn, served)
+        if turn.problem is None and turn.answer is None:
             st.caption("Stopped.")
+
+
+def _draw_remarks(turn: Turn, served: Served) -> None:
+    """Say under a turn what went wrong, and which version it came from where that is not simply what the page shows."""
+    is_from_shown = (turn.knowledge_base, turn.version) == (served.knowledge_base.name, served.version)
+    if turn.version and (served.notice or not is_from_shown):
+        reason = " The live version is damaged: see the notice above." if is_from_shown else ""
+        st.html(note_html(f"From {turn.knowledge_base}, {turn.version}.{reason}"))
+    if turn.check is not None and turn.check.problem:
+        show_notice(f"{turn.check.problem} This came from that version: ask again.")
+    if turn.problem is not None:
+        show_problem(turn.problem)
 
 
 def _draw_answer(turn: Turn, text: DeltaGenerator, sources: DeltaGenerator) -> None:

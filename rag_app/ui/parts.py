@@ -47,6 +47,11 @@ def text_html(text: str) -> str:
     return f'{_STYLE}<div class="rag-text">{_safe(text)}</div>'
 
 
+def note_html(text: str) -> str:
+    """Return a remark in small letters."""
+    return f'{_STYLE}<p class="rag-note">{_safe(text)}</p>'
+
+
 def busy_html(stage: str) -> str:
     """Return what is going on, for as long as the script runs; once it was stopped, that it was stopped.
 
@@ -120,6 +125,11 @@ def _safe(text: str) -> str:
     return escape(printable(text))
 
 
+def counted(count: int, thing: str) -> str:
+    """Return how many there are: `1 document`, `3 documents`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def unexpected(error: Exception) -> RagAppError:
     """Return a defect as a sentence for a person; the server's log has it in full."""
     _log.exception("unexpected error on a page", exc_info=error)
@@ -136,3 +146,10 @@ def show_problem(error: RagAppError) -> None:
         st.text(printable(error.found))
         if error.remedy:
             st.text(printable(error.remedy))
+
+
+def show_notice(text: str) -> None:
+    """Show, as plain text, what a reader has to know of what is on the page."""
+    with st.container(border=True):
+        st.badge("Notice", icon=":material/warning:", color="orange")
+        st.text(printable(text))

@@ -1,7 +1,6 @@
 """What all sessions share: knowledge bases and models, loaded once, after the first paint.
 
-Keyed by what they are, so that a rebuilt knowledge base is picked up at the next question. Nothing here belongs to one
-session. This module knows nothing of how anything is drawn.
+Nothing here belongs to one session. This module knows nothing of how anything is drawn.
 """
 
 from __future__ import annotations
@@ -12,34 +11,28 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from rag_app.config import DeviceName
-from rag_app.store.layout import read_current
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
     from rag_app.models.embedder import CatalogueEmbedding
-    from rag_app.store.knowledge_base import KnowledgeBase
+    from rag_app.store.live import LiveKnowledgeBase
 
 _KNOWLEDGE_BASES = 8
 # Two sessions may use two models; a third pushes the oldest out, so that memory stays bounded.
 _MODELS = 2
 
 
-def open_knowledge_base(indexes: Path, name: str) -> KnowledgeBase:
-    """Return the live generation of a knowledge base, opened once for all sessions.
+@st.cache_resource(show_spinner=False, max_entries=_KNOWLEDGE_BASES)
+def live_knowledge_base(indexes: Path, name: str) -> LiveKnowledgeBase:
+    """Return what follows the live generation of a knowledge base, one for all sessions: ask it again before each question.
 
     Raises:
-        KnowledgeBaseError: it is not there, or damaged.
+        KnowledgeBaseNameError: not a plain folder name.
     """
-    generation, manifest_sum = read_current(indexes / name)
-    return _knowledge_base(str(indexes), name, f"{generation.name} {manifest_sum}")
+    from rag_app.store.live import LiveKnowledgeBase
 
-
-@st.cache_resource(show_spinner=False, max_entries=_KNOWLEDGE_BASES)
-def _knowledge_base(indexes: str, name: str, current: str) -> KnowledgeBase:  # noqa: ARG001 - `current` is the key
-    from rag_app.store.knowledge_base import KnowledgeBase
-
-    return KnowledgeBase.open(Path(indexes), name)
+    return LiveKnowledgeBase(indexes, name)
 
 
 @st.cache_resource(show_spinner=False, max_entries=_MODELS)

@@ -127,23 +127,6 @@ def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, indexes: Path) 
     assert "retrieval.top_k" in shown(at)
 
 
-def test_a_rebuilt_knowledge_base_is_picked_up_between_two_questions(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_embedder: Path, tiny_generator: Path
-) -> None:
-    folder = tmp_path / "notes"
-    folder.mkdir()
-    (folder / "a.txt").write_text("The canteen opens at noon.")
-    settings = load_settings(indexes=tmp_path / "indexes", offline=True)
-    build(BuildRequest("notes", (folder,), (str(tiny_embedder),)), settings, lambda event: None)
-    at = page(monkeypatch, tmp_path / "indexes", tiny_generator)
-    (folder / "b.txt").write_text("The shuttle leaves at eight.")
-    build(BuildRequest("notes"), settings, lambda event: None)
-    at.chat_input[0].set_value("When does the shuttle leave?").run()
-    assert not at.exception
-    assert "The shuttle leaves at eight." in shown(at)
-    assert "2 documents" in shown(at)
-
-
 def test_a_defect_of_a_page_is_a_sentence_and_the_log_has_the_rest(
     monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path
 ) -> None:

@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from ingest.build import BuildRequest, build
 from rag_app.config import load_settings
 from tests.conftest import REPOSITORY, TEXTS
 from tests.ui.server import free_port, running
+from tests.ui.visit import LOOKS, Visit, require_chromium
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+require_chromium()
 pytestmark = pytest.mark.browser
-if CHROMIUM is None and not os.environ.get("RAG_APP_REQUIRE_BROWSER"):
-    pytest.skip("Chromium is not installed (apt-get install chromium)", allow_module_level=True)
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-ARTIFACTS = REPOSITORY / "tests" / "artifacts"
-INPUT = '[data-testid="stChatInputTextArea"]'
-ANSWER = '[data-testid="stChatMessage"] .rag-text:not(.rag-source *)'
 PAYLOAD = (
     "# Hostile <img src=http://127.0.0.1:9/t onerror=alert(1)>\n\nThe payload says ![x](http://127.0.0.1:9/a) and "
     "<img src='http://127.0.0.1:9/b'> and <script>document.title='owned'</script> and [r]: http://127.0.0.1:9/c "
     "and $\\frac{1}{2}$ and :material/error: and <svg onload=alert(2)>."
 )
-# Notes the order in which passages and answer text come on the screen.
-WATCH = """
-window.order = [];
-new MutationObserver(() => {
-  if (!window.order.includes("passages") && document.querySelector(".rag-source")) window.order.push("passages");
-  const answers = document.querySelectorAll('[data-testid="stChatMessage"] .rag-text:not(.rag-source *)');
-  if (!window.order.includes("answer") && answers.length > 1) window.order.push("answer");
-}).observe(document, {childList: true, subtree: true});
-"""
 
 
 @pytest.fixture(scope="module")
@@ -72,56 +46,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path, tiny_
         yield url
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    assert CHROMIUM, "Chromium is required (RAG_APP_REQUIRE_BROWSER) and not installed"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-class Visit:
-    """A page of the app, with what its browser asked for and complained of. Requests to anyone else are aborted."""
-
-    def __init__(self, browser: Browser, address: str, *, dark: bool = False, width: int = 1440) -> None:
-        self.requested: list[str] = []
-        self.errors: list[str] = []
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
-        )
-        self.page: Page = self.context.new_page()
-        self.page.add_init_script(WATCH)
-        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.route("**/*", lambda route: self._allow(route, urlsplit(address).netloc))
-        self.page.goto(address)
-        self.page.wait_for_selector(INPUT, timeout=60_000)
-
-    def _allow(self, route, host: str) -> None:
-        url = urlsplit(route.request.url)
-        if url.scheme in {"data", "blob"} or url.netloc == host:
-            route.continue_()
-        else:
-            self.requested.append(route.request.url)
-            route.abort()
-
-    def ask(self, question: str) -> None:
-        """Ask, and wait until the answer is whole: the send button has taken the stop button's place again."""
-        area = self.page.locator(INPUT)
-        area.fill(question)
-        area.press("Enter")
-        self.page.wait_for_selector(".rag-source", timeout=120_000)
-        expect(self.page.get_by_text("Loading the models")).to_have_count(0, timeout=120_000)
-        expect(self.page.get_by_text("Writing ...")).to_have_count(0, timeout=120_000)
-
-    def screenshot(self, name: str) -> None:
-        ARTIFACTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=ARTIFACTS / f"{name}.png")
-
-
-@pytest.mark.parametrize(("dark", "width"), [(False, 1440), (True, 1440), (False, 390), (True, 390)])
+@pytest.mark.parametrize(("dark", "width"), LOOKS)
 def test_a_question_is_answered_with_passages_first(browser: Browser, address: str, dark: bool, width: int) -> None:
     visit = Visit(browser, address, dark=dark, width=width)
     visit.ask("How long is an account locked after 5 failed sign-ins?")

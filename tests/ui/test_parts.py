@@ -9,7 +9,7 @@ import pytest
 
 from rag_app.answering.citations import cite
 from rag_app.datatypes import Answer, Citation, Passage, Place
-from rag_app.ui.parts import answer_html, sources_html, text_html
+from rag_app.ui.parts import answer_html, counted, note_html, sources_html, text_html
 
 PAYLOADS = {
     "script": "<script>alert(1)</script>",
@@ -68,6 +68,7 @@ def test_a_source_without_them_shows_none() -> None:
 def test_payloads_become_text(payload: str) -> None:
     for html in (
         text_html(payload),
+        note_html(payload),
         sources_html([passage(payload, document=payload)]),
         sources_html([replace(passage(payload), table_header=payload, also_in=(Place(payload, 1, 1, 0, 4),))]),
         answer_html(answer(f"{payload} is the answer.", passage(payload))),
@@ -125,3 +126,7 @@ def test_an_unsupported_sentence_is_underlined_and_explained() -> None:
 )
 def test_no_answer_is_said(given: Answer, words: str) -> None:
     assert words in answer_html(given)
+
+
+def test_one_is_not_several() -> None:
+    assert [counted(number, "passage") for number in (0, 1, 2)] == ["0 passages", "1 passage", "2 passages"]

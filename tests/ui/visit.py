@@ -1,0 +1,88 @@
+"""A visit to the app by headless Chromium: what its browser asked for and complained of, and how a question is asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.conftest import REPOSITORY
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ARTIFACTS = REPOSITORY / "tests" / "artifacts"
+INPUT = '[data-testid="stChatInputTextArea"]'
+# The looks that a screenshot is taken of: dark or light, and the width of the window.
+LOOKS = [(False, 1440), (True, 1440), (False, 390), (True, 390)]
+
+
+def require_chromium() -> None:
+    """Skip the module that calls this where there is no Chromium, unless one is required."""
+    if CHROMIUM is None and not os.environ.get("RAG_APP_REQUIRE_BROWSER"):
+        pytest.skip("Chromium is not installed (apt-get install chromium)", allow_module_level=True)
+
+
+# Notes the order in which passages and answer text come on the screen.
+WATCH = """
+window.order = [];
+new MutationObserver(() => {
+  if (!window.order.includes("passages") && document.querySelector(".rag-source")) window.order.push("passages");
+  const answers = document.querySelectorAll('[data-testid="stChatMessage"] .rag-text:not(.rag-source *)');
+  if (!window.order.includes("answer") && answers.length > 1) window.order.push("answer");
+}).observe(document, {childList: true, subtree: true});
+"""
+
+
+class Visit:
+    """A page of the app, with what its browser asked for and complained of. Requests to anyone else are aborted."""
+
+    def __init__(self, browser: Browser, address: str, *, dark: bool = False, width: int = 1440) -> None:
+        self.requested: list[str] = []
+        self.errors: list[str] = []
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
+        )
+        self.page: Page = self.context.new_page()
+        self.page.add_init_script(WATCH)
+        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.route("**/*", lambda route: self._allow(route, urlsplit(address).netloc))
+        self.page.goto(address)
+        self.page.wait_for_selector(INPUT, timeout=60_000)
+
+    def _allow(self, route, host: str) -> None:
+        url = urlsplit(route.request.url)
+        if url.scheme in {"data", "blob"} or url.netloc == host:
+            route.continue_()
+        else:
+            self.requested.append(route.request.url)
+            route.abort()
+
+    def ask(self, question: str) -> None:
+        """Ask, and wait until the answer is whole: the send button has taken the stop button's place again."""
+        messages = self.page.locator('[data-testid="stChatMessage"]')
+        before = messages.count()
+        area = self.page.locator(INPUT)
+        area.fill(question)
+        area.press("Enter")
+        expect(messages).to_have_count(before + 2, timeout=120_000)
+        messages.last.locator(".rag-source").first.wait_for(timeout=120_000)
+        for stage in ("Loading the models", "Verifying the files", "Writing ..."):
+            expect(self.page.get_by_text(stage)).to_have_count(0, timeout=120_000)
+        self.page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=120_000)
+
+    def screenshot(self, name: str) -> None:
+        ARTIFACTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=ARTIFACTS / f"{name}.png")
