@@ -207,6 +207,17 @@ def is_of_a_base(base: Path) -> bool:
     return any((base / name).exists() for name in (CURRENT, WRITER_LOCK)) or bool(generations(base))
 
 
+def holds_something_else(base: Path) -> bool:
+    """Whether a folder is not that of a knowledge base, and a build would write among things that are not its own.
+
+    After a power cut the lock's file may be gone, and what was written beside it be there.
+    """
+    if not base.is_dir() or is_of_a_base(base):
+        return False
+    own = (CACHE, SOURCES)
+    return any(path.name not in own and not path.name.startswith(BUILD_PREFIX) for path in base.iterdir())
+
+
 def generations(base: Path) -> list[Path]:
     """Return the folders of the generations that are there, oldest first; none where the base is gone."""
     try:

@@ -37,7 +37,7 @@ def writer_lock(base: Path) -> Iterator[None]:
     """
     made: list[Path] = []
     try:
-        if base.is_dir() and not layout.is_of_a_base(base) and any(base.iterdir()):
+        if layout.holds_something_else(base):
             raise UsageError(
                 f"The folder {base} holds something else than a knowledge base.",
                 "Choose another name (--kb NAME) or another index root (--indexes FOLDER).",
@@ -174,9 +174,13 @@ def _replace_current(base: Path, manifest: Manifest) -> None:
 
 
 def _remove_other_generations(base: Path, live: Manifest) -> None:
-    for path in layout.generations(base):
-        if path.name > live.generation or path.name < live.oldest_kept:
-            shutil.rmtree(path, ignore_errors=True)
+    others = [
+        path for path in layout.generations(base) if path.name > live.generation or path.name < live.oldest_kept
+    ]
+    for path in others:
+        shutil.rmtree(path, ignore_errors=True)
+    if others:  # a power cut must not bring back what was purged
+        sync(base)
 
 
 def _remove_leftovers(base: Path) -> None:
