@@ -7,8 +7,9 @@ chosen so that about as many lists have to be looked at as for real text: of 60 
 68, 128 and 187 lists for a recall of 0.95, 0.98 and 0.99; 60 thousand English sentences under all-MiniLM-L6-v2, asked 1,500
 real questions, need 52, 138 and 219.
 
-`isotropic`: a thousand clusters that spread in every dimension. Nearest neighbours then hardly stand out from the others, and
-every index finds fewer of them; embeddings of text are not like that.
+`isotropic`: a thousand clusters that spread so widely in every dimension that they run into one another. Nearest neighbours
+hardly stand out, and lie anywhere: of 200 thousand vectors in 2,048 lists, the nearest 15 hold 80 % of them, 98 % take 700.
+Embeddings of text are not like that.
 
 Questions are drawn like the vectors, with a seed of their own.
 """
@@ -29,7 +30,7 @@ SETS = ("latent", "isotropic")
 VECTORS_SEED, QUESTIONS_SEED = 2, 4
 _CLUSTERS = 1000
 _LATENT_DIMENSIONS = 48
-_SPREAD = {"latent": 1.15, "isotropic": 1.0}
+_SPREAD = {"latent": 1.15, "isotropic": 2.5}
 _NOISE = 0.05
 _ROWS_AT_ONCE = 50_000
 _PASSAGES_A_DOCUMENT = 100

@@ -39,7 +39,7 @@ CENTROIDS_FILE = "centroids.npy"
 BOUNDS_FILE = "bounds.npy"
 FLOATS_FILE = "floats.npy"
 _ROWS_AT_ONCE = 65536
-_opening = threading.Lock()  # FAISS's limits on what a header may ask for are those of the process
+_opening = threading.Lock()  # the limits are those of the process, whoever else uses FAISS in it
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,7 @@ def _open_array(path: Path, dtype: type[np.generic], shape: tuple[int | None, ..
 def _open_index(path: Path, code: VectorCode, lists: VectorLists | None, count: int, dimension: int) -> faiss.Index:
     expected = faiss.IndexFlatIP if code is VectorCode.FLOAT32 else faiss.IndexIVFScalarQuantizer
     with _naming(path):
-        with _opening:
-            faiss.set_deserialization_vector_byte_limit(path.stat().st_size)
-            faiss.set_deserialization_loop_limit(len(lists) if lists else 1)
+        with _limits(path.stat().st_size, len(lists) if lists else 1):
             index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         found = type(index).__name__, index.metric_type, index.d, index.ntotal
         _expect(
@@ -172,6 +170,20 @@ def _open_index(path: Path, code: VectorCode, lists: VectorLists | None, count: 
             assert lists is not None
             _expect("Its lists are those of the files beside it", _has_lists(index, lists), True)
         return index
+
+
+@contextmanager
+def _limits(size: int, lists: int) -> Iterator[None]:
+    """Refuse a header that asks for more bytes than the file has, or for other lists than there are."""
+    with _opening:
+        before = faiss.get_deserialization_vector_byte_limit(), faiss.get_deserialization_loop_limit()
+        faiss.set_deserialization_vector_byte_limit(size)
+        faiss.set_deserialization_loop_limit(lists)
+        try:
+            yield
+        finally:
+            faiss.set_deserialization_vector_byte_limit(before[0])
+            faiss.set_deserialization_loop_limit(before[1])
 
 
 def _has_lists(index: faiss.IndexIVF, lists: VectorLists) -> bool:

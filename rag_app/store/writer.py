@@ -174,9 +174,7 @@ def _replace_current(base: Path, manifest: Manifest) -> None:
 
 
 def _remove_other_generations(base: Path, live: Manifest) -> None:
-    others = [
-        path for path in layout.generations(base) if path.name > live.generation or path.name < live.oldest_kept
-    ]
+    others = [path for path in layout.generations(base) if path.name > live.generation or path.name < live.oldest_kept]
     for path in others:
         shutil.rmtree(path, ignore_errors=True)
     if others:  # a power cut must not bring back what was purged

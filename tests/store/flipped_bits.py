@@ -1,8 +1,8 @@
-"""Flips bits of the files of a vector index, one after another, opens it and asks it; run by test_vectors.
+"""Flips bits of the files of a vector index, one after another, opens it and asks it; run by test_vector_files.
 
     python tests/store/flipped_bits.py FOLDER KIND EVERY
 
-KIND is one of the plans of test_vectors; of each file every EVERY-th bit is flipped, 0 for every one. Whatever is not refused
+KIND is one of `vector_kinds.PLANS`; of each file every EVERY-th bit is flipped, 0 for every one. Whatever is not refused
 as damaged may answer anything, but the process must live.
 """
 
@@ -23,7 +23,7 @@ from rag_app.errors import KnowledgeBaseDamaged
 from rag_app.store.vectors import VectorIndex
 from tests.fakes import fake_fingerprint
 from tests.store.clusters import DIMENSION, clustered
-from tests.store.test_vectors import PLANS
+from tests.store.vector_kinds import PLANS
 
 
 def ask(folder: Path, description: IndexDescription) -> str:

@@ -1,11 +1,7 @@
-"""Vectors on disk: tied to chunks by rows, found exactly or nearly so, and refused where they are not what they should be."""
+"""Vectors that are written come back, and are found exactly or nearly so, with and without a filter."""
 
 from __future__ import annotations
 
-import errno
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,36 +12,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from rag_app.datatypes import IndexDescription, IndexKind, VectorCode
-from rag_app.errors import EmbedderMismatch, EmbeddingError, KnowledgeBaseDamaged, StorageError
-from rag_app.store import vector_files
-from rag_app.store.vector_plan import VectorPlan, plan_vectors
-from rag_app.store.vectors import VectorIndex, write_planned, write_vectors
+from rag_app.errors import EmbedderMismatch, EmbeddingError
+from rag_app.store.vector_plan import plan_vectors
+from rag_app.store.vectors import VectorIndex, write_vectors
 from tests.fakes import fake_fingerprint
 from tests.store.clusters import DIMENSION, clustered
+from tests.store.vector_kinds import LISTS, PLANS, Numbers, Vectors, nearest, units, written
 
 FINGERPRINT = fake_fingerprint(dimension=4)
-REPAIR = r"python -m ingest --kb kb --rebuild"
-LISTS = 32
-PLANS = {
-    "exact": VectorPlan(IndexKind.EXACT, VectorCode.FLOAT32, 0),
-    "ivf": VectorPlan(IndexKind.IVF, VectorCode.FLOAT32, LISTS),
-    "ivf 8-bit": VectorPlan(IndexKind.IVF, VectorCode.BYTE, LISTS),
-}
-FILES = {
-    "exact": ["fingerprint.json", "rows.npy", "vectors.faiss"],
-    "ivf": ["bounds.npy", "centroids.npy", "fingerprint.json", "rows.npy", "vectors.faiss"],
-    "ivf 8-bit": ["bounds.npy", "centroids.npy", "fingerprint.json", "floats.npy", "rows.npy", "vectors.faiss"],
-}
-Numbers = NDArray[np.int64]
-Vectors = NDArray[np.float32]
-
-
-def units(*rows: list[float]) -> Vectors:
-    array = np.array(rows, dtype=np.float32).reshape(-1, 4)
-    return (array / np.linalg.norm(array, axis=1, keepdims=True)).astype(np.float32)
 
 
 @pytest.fixture
@@ -58,29 +33,10 @@ def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def written(folder: Path, vectors: Vectors, rows: Numbers | list[int], kind: str = "exact") -> VectorIndex:
-    fingerprint = fake_fingerprint(dimension=vectors.shape[1])
-    plan = replace(PLANS[kind], lists=min(PLANS[kind].lists, len(vectors)))
-    description = write_planned(folder, vectors, np.array(rows, dtype=np.int64), fingerprint, plan)
-    return VectorIndex(folder, fingerprint, description)
-
-
 def looking_at_all(folder: Path, index: VectorIndex) -> VectorIndex:
     """Return the index with as many probes as there are lists, so that it has to find what an exact search finds."""
     parameters = {**index.description.parameters, "probes": index.description.parameters.get("lists", 0)}
     return VectorIndex(folder, index.fingerprint, replace(index.description, parameters=parameters))
-
-
-def nearest(
-    vectors: Vectors, rows: Numbers, question: Vectors, count: int, allowed: Numbers | None = None
-) -> tuple[list[int], list[float]]:
-    """Return what the search must find: chunks by the best cosine of their rows, of equals the lower number first."""
-    best: dict[int, float] = {}
-    for number, cosine in zip(rows.tolist(), (vectors @ question).tolist(), strict=True):
-        if allowed is None or number in set(allowed.tolist()):
-            best[number] = max(cosine, best.get(number, -2))
-    ranking = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:count]
-    return [number for number, _ in ranking], [cosine for _, cosine in ranking]
 
 
 # What is written comes back
@@ -97,11 +53,6 @@ def test_vectors_come_back_bit_for_bit_each_with_its_chunk(folder: Path, kind: s
     np.testing.assert_array_equal(index.vectors(slice(None))[there], vectors[order])
     np.testing.assert_array_equal(index.vectors(there[:50]), vectors[order[:50]])
     np.testing.assert_array_equal(index.vectors(slice(3, 9)), index.vectors(np.arange(3, 9)))
-
-
-def test_a_kind_has_the_files_it_needs_and_no_others(folder: Path, kind: str) -> None:
-    written(folder, clustered(100, seed=1), range(100), kind)
-    assert sorted(path.name for path in folder.iterdir()) == FILES[kind]
 
 
 def test_the_description_says_what_was_made(folder: Path, kind: str) -> None:
@@ -139,23 +90,6 @@ def test_the_same_vectors_give_the_same_bytes_on_any_number_of_threads(tmp_path:
         faiss.omp_set_num_threads(before)
     assert all(content == contents[0] for content in contents)
     assert all(description == descriptions[0] for description in descriptions)
-
-
-def test_the_recall_it_says_is_the_recall_it_has(folder: Path) -> None:
-    vectors, rows = clustered(3000, seed=1), np.arange(3000)
-    said = written(folder, vectors, rows, "ivf").description
-    poor = VectorIndex(
-        folder, fake_fingerprint(dimension=DIMENSION), replace(said, parameters={"lists": 32, "probes": 1})
-    )
-    for index in (VectorIndex(folder, poor.fingerprint, said), poor):
-        found = []
-        for row in range(0, 3000, 10):
-            expected, _ = nearest(vectors, rows, vectors[row], 11)
-            found.append(len(set(index.search(vectors[row], 11)[0].tolist()) & set(expected) - {row}) / 10)
-        if index is poor:
-            assert np.mean(found) < said.recall - 0.1
-        else:
-            assert np.mean(found) == pytest.approx(said.recall, abs=0.01)
 
 
 # What is found
@@ -387,165 +321,3 @@ def test_vectors_that_no_model_should_give_are_not_written(vector: list[float], 
 def test_vectors_of_another_length_than_the_fingerprint_says_are_not_written(folder: Path) -> None:
     with pytest.raises(EmbeddingError, match=r"gave vectors of shape \(1, 3\); expected 4 numbers each"):
         write_vectors(folder, np.array([[1, 0, 0]], dtype=np.float32), np.array([0]), FINGERPRINT)
-
-
-@pytest.mark.parametrize("harm", ["missing", "cut", "empty", "nonsense"])
-def test_a_damaged_file_is_refused_by_name_with_the_command_that_repairs_it(harm: str, kind: str, folder: Path) -> None:
-    index = written(folder, clustered(100, seed=1), range(100), kind)
-    for name in FILES[kind]:
-        if name == "fingerprint.json":  # it is `kb verify` that reads it
-            continue
-        file = folder / name
-        content = file.read_bytes()
-        file.unlink()  # and not changed in place: it is mapped
-        if harm != "missing":
-            file.write_bytes({"cut": content[:-8], "empty": b"", "nonsense": b"\x93" * len(content)}[harm])
-        state = "missing" if harm == "missing" else "damaged"
-        with pytest.raises(KnowledgeBaseDamaged, match=rf"{name} is {state}.*{REPAIR}"):
-            VectorIndex(folder, index.fingerprint, index.description)
-        file.unlink(missing_ok=True)
-        file.write_bytes(content)
-    VectorIndex(folder, index.fingerprint, index.description)
-
-
-@pytest.mark.parametrize(
-    "index",
-    [
-        pytest.param(faiss.IndexFlatL2(4), id="another metric"),
-        pytest.param(faiss.IndexFlatIP(8), id="another dimension"),
-        pytest.param(faiss.IndexHNSWFlat(4, 8, faiss.METRIC_INNER_PRODUCT), id="another class"),
-    ],
-)
-def test_an_index_that_is_not_what_the_fingerprint_says_is_refused(index: faiss.Index, folder: Path) -> None:
-    description = written(folder, units([1, 0, 0, 0]), [0]).description
-    index.add(np.ones((1, index.d), dtype=np.float32))
-    (folder / "vectors.faiss").unlink()
-    faiss.write_index(index, str(folder / "vectors.faiss"))
-    with pytest.raises(KnowledgeBaseDamaged, match=rf"vectors\.faiss is damaged: .*expected .*IndexFlatIP.*{REPAIR}"):
-        VectorIndex(folder, FINGERPRINT, description)
-
-
-def test_the_files_of_two_indexes_are_not_taken_for_one(tmp_path: Path, kind: str) -> None:
-    one, other = tmp_path / "kb" / "gen" / "vectors" / "one", tmp_path / "other"
-    index = written(one, clustered(100, seed=1), range(100), kind)
-    written(other, clustered(101, seed=2), range(101), kind)
-    for name in FILES[kind]:
-        if name in {"fingerprint.json", "centroids.npy"}:  # of as many lists these fit; their sums tell them apart
-            continue
-        content = (one / name).read_bytes()
-        (one / name).unlink()
-        os.link(other / name, one / name)
-        with pytest.raises(KnowledgeBaseDamaged, match=REPAIR):
-            VectorIndex(one, index.fingerprint, index.description)
-        (one / name).unlink()
-        (one / name).write_bytes(content)
-
-
-def test_an_index_is_not_opened_as_another_kind_than_it_is(folder: Path) -> None:
-    index = written(folder, clustered(100, seed=1), range(100), "ivf 8-bit")
-    for change in ({"code": VectorCode.FLOAT32}, {"kind": IndexKind.EXACT}, {"parameters": {"lists": 8, "probes": 2}}):
-        with pytest.raises(KnowledgeBaseDamaged, match=REPAIR):
-            VectorIndex(folder, index.fingerprint, replace(index.description, **change))
-
-
-def test_rows_are_never_unpickled(folder: Path) -> None:
-    description = written(folder, units([1, 0, 0, 0]), [0]).description
-    (folder / "rows.npy").unlink()
-    np.save(folder / "rows.npy", np.array([{"code": "runs"}], dtype=object), allow_pickle=True)
-    with pytest.raises(KnowledgeBaseDamaged, match=r"rows\.npy is damaged"):
-        VectorIndex(folder, FINGERPRINT, description)
-
-
-@pytest.mark.parametrize("number", [np.nan, 1e30])
-def test_a_vector_that_was_damaged_is_named_and_not_answered_from(number: float, kind: str, folder: Path) -> None:
-    index = written(folder, clustered(100, seed=1), range(100), kind)
-    file = folder / ("floats.npy" if kind == "ivf 8-bit" else "vectors.faiss")
-    content = bytearray(file.read_bytes())
-    content[-4:] = np.float32(number).tobytes()
-    file.unlink()
-    file.write_bytes(content)
-    damaged = VectorIndex(folder, index.fingerprint, index.description)
-    question = np.asarray(index.vectors(np.array([99]))[0])
-    with pytest.raises(KnowledgeBaseDamaged, match=rf"{file.name} is damaged: it holds vectors that are not.*{REPAIR}"):
-        damaged.search(question, 3)
-    with pytest.raises(KnowledgeBaseDamaged, match=rf"{file.name} is damaged: it holds vectors that are not.*{REPAIR}"):
-        damaged.cosines(question, np.asarray(index.rows[-1:]))
-
-
-HARM = Path(__file__).with_name("flipped_bits.py")
-
-
-@pytest.mark.parametrize("bits", [97, pytest.param(None, marks=pytest.mark.matrix)])
-def test_no_flipped_bit_takes_the_process_down(bits: int | None, kind: str, folder: Path) -> None:
-    written(folder, clustered(20, seed=1)[:, :DIMENSION], range(20), kind)
-    command = [sys.executable, str(HARM), str(folder), kind, str(bits or 0)]
-    outcome = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False
-    )
-    assert outcome.returncode == 0, outcome.stdout[-200:] + outcome.stderr[-2000:]
-    assert "refused" in outcome.stdout
-
-
-# A full disk
-
-
-_FILL_DISKS = """
-import resource, signal, sys
-from pathlib import Path
-from tests.store.clusters import clustered
-from tests.store.test_vectors import written
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-parent, kind = Path(sys.argv[1]), sys.argv[2]
-vectors = clustered(400, seed=1)
-for limit in map(int, sys.argv[3:]):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-    try:
-        written(parent / str(limit), vectors, range(400), kind)
-        outcome = "no error"
-    except OSError as error:
-        outcome = error.errno
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    print(limit, outcome)
-"""
-
-
-def test_a_disk_that_fills_up_is_an_error_at_every_file(kind: str, folder: Path) -> None:
-    """A limit on the size of files stands for the disk. FAISS's own writer was seen to lose the end of a file silently."""
-    written(folder, clustered(400, seed=1), range(400), kind)
-    sizes = [path.stat().st_size for path in folder.iterdir()]
-    limits = sorted({int(size * share) for size in sizes for share in (0.02, 0.5, 0.98)} | {size - 1 for size in sizes})
-    outcome = subprocess.run(
-        [sys.executable, "-c", _FILL_DISKS, str(folder.parent), kind, *map(str, limits)],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        check=False,
-    )
-    expected = [f"{limit} {errno.EFBIG if limit < max(sizes) else 'no error'}" for limit in limits]
-    assert outcome.stdout.splitlines() == expected, outcome.stderr[-2000:]
-
-
-def test_what_was_not_written_whole_is_noticed_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = faiss.write_index
-
-    def lose_the_last(index: faiss.Index, writer: faiss.IOWriter) -> None:
-        kept = faiss.IndexFlatIP(index.d)
-        kept.add(np.zeros((index.ntotal, index.d), dtype=np.float32))
-        write(kept, writer)
-
-    monkeypatch.setattr(vector_files.faiss, "write_index", lose_the_last)
-    with pytest.raises(StorageError, match=r"was read back from .* is not what was written"):
-        written(folder, units([1, 0, 0, 0]), [0])
-
-
-# Memory
-
-
-@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="only Linux says what is mapped")
-def test_an_index_is_mapped_and_not_read(folder: Path, kind: str) -> None:
-    index = written(folder, clustered(400, seed=1), range(400), kind)
-    mapped = Path("/proc/self/maps").read_text(encoding="utf-8")
-    assert str(folder / "vectors.faiss") in mapped
-    assert str(folder / "rows.npy") in mapped
-    assert str(folder / "floats.npy") not in mapped  # it is read, so that it takes no memory
-    assert isinstance(index.description, IndexDescription)
