@@ -124,10 +124,12 @@ def test_one_answer_that_is_too_large_costs_the_others_nothing(pool: SandboxPool
     ],
 )
 def test_a_call_at_its_limit_is_ended_and_the_next_one_is_served(pool: SandboxPool, deed: str, message: str) -> None:
+    # A second of the processor may take many by the clock where other work keeps it busy.
+    seconds = LIMITS.seconds if deed == "wait" else 30
     started = time.monotonic()
     with pytest.raises(SandboxError, match=message):
-        pool.call(deed)
-    assert time.monotonic() - started < 10
+        pool.call(deed, seconds=seconds)
+    assert time.monotonic() - started < seconds + 8
     assert pool.call("echo", b"still here") == "still here"
 
 
