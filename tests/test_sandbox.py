@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -123,14 +124,15 @@ def test_one_answer_that_is_too_large_costs_the_others_nothing(pool: SandboxPool
         pytest.param("exit", r"crashed.*\(exit code 7\)", id="exit"),
     ],
 )
-def test_a_call_at_its_limit_is_ended_and_the_next_one_is_served(pool: SandboxPool, deed: str, message: str) -> None:
+def test_a_call_at_its_limit_is_ended_and_the_next_one_is_served(deed: str, message: str) -> None:
     # A second of the processor may take many by the clock where other work keeps it busy.
-    seconds = LIMITS.seconds if deed == "wait" else 30
-    started = time.monotonic()
-    with pytest.raises(SandboxError, match=message):
-        pool.call(deed, seconds=seconds)
-    assert time.monotonic() - started < seconds + 8
-    assert pool.call("echo", b"still here") == "still here"
+    limits = LIMITS if deed == "wait" else replace(LIMITS, seconds=30)
+    with SandboxPool(ACT, limits, workers=1) as pool:
+        started = time.monotonic()
+        with pytest.raises(SandboxError, match=message):
+            pool.call(deed)
+        assert time.monotonic() - started < limits.seconds + 8
+        assert pool.call("echo", b"still here") == "still here"
 
 
 def test_an_answer_that_is_too_large_is_refused(pool: SandboxPool) -> None:
