@@ -117,6 +117,12 @@ def make_plan(request: BuildRequest, settings: Settings, on_event: EventHandler)
 def _manifest_to_rebuild(base: Path, on_event: EventHandler) -> Manifest | None:
     """Return what is known of a damaged base, and say it where that may be older than what is damaged."""
     manifest = layout.whole_manifest(base)
+    if manifest is None and layout.generations(base):
+        message = (
+            f"warning: no manifest of '{base.name}' is whole: its sources, models, settings and the list of what was purged "
+            "are lost. What is named now is built; what was purged has to be purged again."
+        )
+        on_event(Event(EventKind.MESSAGE, message))
     newest = max((path.name for path in layout.generations(base)), default="")
     if manifest is not None and manifest.generation != newest:
         sources = ", ".join(source.path for source in manifest.sources)

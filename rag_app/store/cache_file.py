@@ -167,7 +167,12 @@ class CacheFile:
 
 
 def check(base: Path) -> CacheCheck:
-    """Read every row of a knowledge base's cache, changing nothing. Bits that belong to no row are not looked at."""
+    """Read every row of a knowledge base's cache, changing nothing. Bits that belong to no row are not looked at.
+
+    Raises:
+        StorageError: it cannot be read, as on a disk that is full: that says nothing of what is in it.
+        KnowledgeBaseBusy: another program holds it.
+    """
     path = base / PATH
     if not path.exists():
         return CacheCheck(0, 0, "")
@@ -183,6 +188,8 @@ def check(base: Path) -> CacheCheck:
                 damaged += sound_window(row) is None
             (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     except _ERRORS as error:
+        if cause := _other_cause(error, path):
+            raise cause from error
         return CacheCheck(rows, damaged, _words(error))
     return CacheCheck(rows, damaged, "" if verdict == b"ok" else verdict.decode(errors="replace"))
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from rag_app.datatypes import Fingerprint
-from rag_app.errors import ModelError, RagAppError, UsageError
+from rag_app.errors import KnowledgeBaseBusy, ModelError, RagAppError, StorageError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +80,7 @@ def run_check(name: str, work: Callable[[], str], to_blame: Sequence[str], remed
     """
     try:
         return Check(name, CheckState.OK, work())
-    except ModelError as error:
+    except (ModelError, StorageError, KnowledgeBaseBusy) as error:
         return Check(name, CheckState.NOT_CHECKED, str(error))
     except UsageError:  # a device that is not there is no damage
         raise

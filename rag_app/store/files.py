@@ -132,5 +132,5 @@ def storage_error(error: OSError, folder: Path) -> StorageError:
         )
     return StorageError(
         f"{error.filename or folder} cannot be written: {error.strerror}. What was live before still is.",
-        "Make the folder writable, or choose another: --indexes FOLDER",
+        "Make room on the disk, or make the folder writable; or choose another: --indexes FOLDER",
     )

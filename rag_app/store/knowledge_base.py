@@ -39,6 +39,8 @@ class KnowledgeBase:
     def open(cls, indexes: Path, name: str) -> KnowledgeBase:
         """Open the live generation after checking the manifest's sum and the size of every file.
 
+        The sums of the files are not read: whoever answers from it opens it through `rag_app.store.live`.
+
         Raises:
             KnowledgeBaseNameError: not a plain folder name.
             KnowledgeBaseNotFound: nothing of that name.

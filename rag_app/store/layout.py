@@ -166,6 +166,11 @@ def rebuild_command(base: Path) -> str:
     return f"Rebuild the knowledge base: python -m ingest --kb {base.name} --rebuild"
 
 
+def build_command(base: Path) -> str:
+    """Return the sentence that says how a damaged CURRENT is put right."""
+    return f"The next build puts it right: python -m ingest --kb {base.name}"
+
+
 def _is_name(name: str) -> bool:
     return bool(_NAME.fullmatch(name)) and not name.endswith(".")
 
@@ -253,13 +258,13 @@ def read_current(base: Path) -> tuple[Path, str]:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         if generations(base):
-            raise KnowledgeBaseDamaged(f"{path} is missing.", rebuild_command(base)) from error
+            raise KnowledgeBaseDamaged(f"{path} is missing.", build_command(base)) from error
         raise _not_found(base) from error
     except OSError as error:
         raise KnowledgeBaseDamaged(f"{path} cannot be read: {error.strerror}.", rebuild_command(base)) from error
     found = _CURRENT.fullmatch(content.decode("ascii", "replace"))
     if found is None or not (base / found[1]).is_dir():
-        raise KnowledgeBaseDamaged(f"{path} names no generation that is there.", rebuild_command(base))
+        raise KnowledgeBaseDamaged(f"{path} names no generation that is there.", build_command(base))
     return base / found[1], found[2]
 
 
@@ -298,7 +303,7 @@ def read_manifest(generation: Path, sha256: str | None = None) -> Manifest:
     ):  # the manifest proves itself: it is CURRENT
         current = path.parent.parent / CURRENT
         raise KnowledgeBaseDamaged(
-            f"{current} is damaged: its sum is not that of {path}.", rebuild_command(path.parent.parent)
+            f"{current} is damaged: its sum is not that of {path}.", build_command(path.parent.parent)
         )
     check_sizes(generation, manifest)
     return manifest

@@ -125,6 +125,8 @@ def _publish(base: Path, draft: Draft) -> Manifest:
         files=_sums(folder, linked),
     )
     writer.commit(base, folder, manifest)
+    if draft.previous is None:  # what was live was damaged: that is no version to fall back to
+        writer.remove_between(base, manifest)
     return manifest
 
 

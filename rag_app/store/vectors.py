@@ -22,7 +22,7 @@ from rag_app.store.layout import rebuild_command
 from rag_app.store.vector_codes import code_candidates
 from rag_app.store.vector_files import FLOATS_FILE, INDEX_FILE, open_files, write_files
 from rag_app.store.vector_lists import choose_probes, make_lists
-from rag_app.store.vector_plan import VectorPlan, plan_vectors
+from rag_app.store.vector_plan import EXACT_NUMBERS, VectorPlan, plan_vectors
 from rag_app.store.vector_recall import measure_recall
 
 if TYPE_CHECKING:
@@ -196,6 +196,8 @@ class VectorIndex:
             yield np.arange(self.count) if allowed is None else allowed
             return
         probes = self.description.parameters["probes"]
+        if allowed is not None and len(allowed) * self.fingerprint.dimension <= EXACT_NUMBERS:
+            probes = len(self._files.lists)  # few enough to look at all: then a filter loses nothing
         for lists, rows in self._files.lists.covers(question, probes, allowed):
             if self._files.mapped is not None:
                 yield rows

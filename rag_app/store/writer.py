@@ -159,6 +159,14 @@ def commit(base: Path, build: Path, manifest: Manifest) -> None:
     _remove_other_generations(base, manifest)
 
 
+def remove_between(base: Path, live: Manifest) -> None:
+    """Remove the generations between the oldest that is kept and the live one: only the oldest is whole."""
+    for path in layout.generations(base):
+        if live.oldest_kept < path.name < live.generation:
+            shutil.rmtree(path, ignore_errors=True)
+    sync(base)
+
+
 def _replace_current(base: Path, manifest: Manifest) -> None:
     pending = base / _PENDING_CURRENT
     pending.unlink(missing_ok=True)

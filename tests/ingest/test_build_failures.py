@@ -347,3 +347,12 @@ def test_a_failed_build_removes_no_folder_that_it_did_not_make(ingest: Ingest, d
     assert outcome.code == 2
     assert "holds something else than a knowledge base" in outcome.err
     assert (mine / "thesis.md").read_text() == "Mine."
+
+
+def test_a_base_without_a_whole_manifest_says_what_is_lost_with_it(
+    built: Outcome, ingest: Ingest, indexes: Path, docs: Path, tiny_embedder: Path
+) -> None:
+    (indexes / "kb" / "gen-00000001" / "manifest.json").write_text("{}")
+    outcome = ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder, "--rebuild")
+    assert outcome.code == 0
+    assert "its sources, models, settings and the list of what was purged are lost" in outcome.err

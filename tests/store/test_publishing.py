@@ -116,7 +116,7 @@ def test_of_a_damaged_base_the_newest_whole_generation_is_kept(base: Path, make_
     file.write_bytes(b"\0" * file.stat().st_size)
     with writer.writer_lock(base):
         publish(base, draft_of(base, {"a.md": "Three."}))
-    assert "gen-00000001" in [path.name for path in layout.generations(base)]
+    assert [path.name for path in layout.generations(base)] == ["gen-00000001", "gen-00000003"]
     assert KnowledgeBase.open(base.parent, base.name).generation == "gen-00000003"
 
 
