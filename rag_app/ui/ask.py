@@ -53,13 +53,15 @@ class Turn:
     """A question of this session and what has come of it so far.
 
     It is changed in place while the answer is written: after a click on Stop, session state cannot be written any more.
-    `version` is the generation that was asked and when it was built, `check` reads its files. Neither keeps it open.
+    `version` is the generation that was asked and when it was built, `check` reads its files; neither keeps it open.
+    `fell_back` is true where it stood in for a live one that was damaged.
     """
 
     question: str
     knowledge_base: str
     version: str = ""
     check: SumCheck | None = None
+    fell_back: bool = False
     passages: tuple[Passage, ...] = ()
     written: str = ""
     answer: Answer | None = None
@@ -240,7 +242,7 @@ def _ask(
         status.html(busy_html("Verifying the files ..."))
         served.check.wait(_PATIENCE_SECONDS)
         served = choice.live.current()
-    turn.version, turn.check = served.version, served.check
+    turn.version, turn.check, turn.fell_back = served.version, served.check, bool(served.notice)
     _follow(_engine(choice, served, llm, settings), turn, status, text, sources)
 
 
@@ -278,8 +280,8 @@ def _draw_turn(turn: Turn, served: Served) -> None:
 def _draw_remarks(turn: Turn, served: Served) -> None:
     """Say under a turn what went wrong, and which version it came from where that is not simply what the page shows."""
     is_from_shown = (turn.knowledge_base, turn.version) == (served.knowledge_base.name, served.version)
-    if turn.version and (served.notice or not is_from_shown):
-        reason = " The live version is damaged: see the notice above." if is_from_shown else ""
+    if turn.version and (turn.fell_back or not is_from_shown):
+        reason = " The live version was damaged when it was asked." if turn.fell_back else ""
         st.html(note_html(f"From {turn.knowledge_base}, {turn.version}.{reason}"))
     if turn.check is not None and turn.check.problem:
         show_notice(f"{turn.check.problem} This came from that version: ask again.")

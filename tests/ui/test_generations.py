@@ -112,7 +112,7 @@ def test_a_question_to_a_damaged_generation_is_answered_from_the_one_before_with
     assert "--kb notes --rebuild" in found
     answer = "".join(element.proto.body for element in at.chat_message[3].get("html"))
     assert "From notes, gen-00000001" in answer
-    assert "The live version is damaged" in answer
+    assert "The live version was damaged" in answer
     assert "The canteen opens at noon." in answer
     assert "shuttle" not in answer
 
