@@ -26,6 +26,7 @@ from rag_app.datatypes import Fingerprint, IndexDescription, IndexKind, VectorCo
 from rag_app.errors import KnowledgeBaseDamaged
 from rag_app.store.files import checked_file, write_array, write_text
 from rag_app.store.layout import rebuild_command
+from rag_app.store.read_ahead import ReadAhead
 from rag_app.store.vector_codes import FloatFile, make_codes, write_floats
 from rag_app.store.vector_lists import VectorLists
 
@@ -39,6 +40,7 @@ CENTROIDS_FILE = "centroids.npy"
 BOUNDS_FILE = "bounds.npy"
 FLOATS_FILE = "floats.npy"
 _ROWS_AT_ONCE = 65536
+_MOST_CHUNKS = 1 << 31  # a higher number is damage, and would ask for absurd memory
 _opening = threading.Lock()  # the limits are those of the process, whoever else uses FAISS in it
 
 
@@ -46,7 +48,8 @@ _opening = threading.Lock()  # the limits are those of the process, whoever else
 class VectorFiles:
     """The open files of an index. `mapped` are the exact vectors, shape (rows, dimension), None where `floats` has them.
 
-    `index` owns the memory of `mapped`; where it is of codes, `lists` and `floats` are there.
+    `index` owns the memory of `mapped`; where it is of codes, `lists` and `floats` are there, and `ahead` is not. The parts of
+    `ahead` are the lists in `mapped`; without lists there is one part.
     """
 
     rows: NDArray[np.int64]
@@ -54,6 +57,7 @@ class VectorFiles:
     mapped: NDArray[np.float32] | None
     floats: FloatFile | None
     lists: VectorLists | None
+    ahead: ReadAhead | None
 
 
 def write_files(
@@ -123,15 +127,21 @@ def open_files(folder: Path, fingerprint: Fingerprint, description: IndexDescrip
     dimension = fingerprint.dimension
     rows = _open_array(folder / ROWS_FILE, np.int64, (None,))
     with _naming(folder / ROWS_FILE):
-        _expect("Numbers below 0", int(np.count_nonzero(rows < 0)), 0)
+        outside = (rows < 0) | (rows >= _MOST_CHUNKS)
+        _expect(f"Numbers below 0 or above {_MOST_CHUNKS - 1}", int(np.count_nonzero(outside)), 0)
     lists = _open_lists(folder, description, len(rows), dimension) if description.kind is IndexKind.IVF else None
     index = _open_index(folder / INDEX_FILE, description.code, lists, len(rows), dimension)
     if description.code is VectorCode.FLOAT32:
-        return VectorFiles(rows, index, _content(index), None, lists)
+        bounds = lists.bounds if lists is not None else np.array([0, len(rows)])
+        path = folder / INDEX_FILE
+        with _naming(path):
+            vectors_start = path.stat().st_size - index.codes.size()  # they are the end of the file
+            ahead = ReadAhead(path, vectors_start + bounds * index.code_size)
+        return VectorFiles(rows, index, _content(index), None, lists, ahead)
     with _naming(folder / FLOATS_FILE):
         floats = FloatFile(folder / FLOATS_FILE)
         _expect("Its shape", floats.shape, (len(rows), dimension))
-    return VectorFiles(rows, index, None, floats, lists)
+    return VectorFiles(rows, index, None, floats, lists, None)
 
 
 def _open_lists(folder: Path, description: IndexDescription, count: int, dimension: int) -> VectorLists:

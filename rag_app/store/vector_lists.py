@@ -50,27 +50,26 @@ class VectorLists:
         return np.argsort(-cosines, kind="stable")
 
     def covers(
-        self, question: NDArray[np.float32], probes: int, allowed: NDArray[np.int64] | None
+        self, question: NDArray[np.float32], wanted: int, allowed: NDArray[np.int64] | None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Yield ever more lists to look at, with the rows in them that are allowed, until all of those have been given.
 
         Args:
             question: shape (dimension,).
-            probes: the first time so many average lists' worth of allowed rows are covered.
+            wanted: how many allowed rows are covered the first time, where there are as many.
             allowed: sorted rows that may be found; None for all.
         """
         bounds = self.bounds if allowed is None else np.searchsorted(allowed, self.bounds)
         nearest = self.nearest(question)
         nearest = nearest[bounds[nearest + 1] > bounds[nearest]]  # a list without an allowed row is skipped
         covered = np.cumsum(bounds[nearest + 1] - bounds[nearest])
-        needed = math.ceil(probes * self.bounds[-1] / len(self))
         taken = 0
         while taken < len(nearest):
-            taken = min(int(np.searchsorted(covered, needed)) + 1, len(nearest))
+            taken = min(int(np.searchsorted(covered, wanted)) + 1, len(nearest))
             lists = nearest[:taken]
             rows = runs(bounds[lists], bounds[lists + 1])
             yield lists, rows if allowed is None else allowed[rows]
-            needed *= _WIDEN
+            wanted = int(covered[taken - 1]) * _WIDEN
 
 
 def runs(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:

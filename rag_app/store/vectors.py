@@ -8,6 +8,7 @@ This module knows nothing of the texts or of the model.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -192,17 +193,21 @@ class VectorIndex:
         self, question: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
     ) -> Iterator[NDArray[np.int64]]:
         """Yield the rows to be scored for the nearest `count` chunks, then ever more, until all that are allowed were given."""
-        if self._files.lists is None:
+        files = self._files
+        if files.lists is None:
+            if files.ahead is not None:
+                files.ahead.ask_for(np.array([0]))
             yield np.arange(self.count) if allowed is None else allowed
             return
-        probes = self.description.parameters["probes"]
-        if allowed is not None and len(allowed) * self.fingerprint.dimension <= EXACT_NUMBERS:
-            probes = len(self._files.lists)  # few enough to look at all: then a filter loses nothing
-        for lists, rows in self._files.lists.covers(question, probes, allowed):
-            if self._files.mapped is not None:
+        wanted = math.ceil(self.description.parameters["probes"] * self.count / len(files.lists))
+        if allowed is not None:  # as many rows as an index has that is searched whole: where fewer pass, all are seen
+            wanted = max(wanted, EXACT_NUMBERS // self.fingerprint.dimension)
+        for lists, rows in files.lists.covers(question, wanted, allowed):
+            if files.ahead is not None:
+                files.ahead.ask_for(lists)
                 yield rows
             else:
-                yield from code_candidates(self._files.index, question, lists, allowed, len(rows), count)
+                yield from code_candidates(files.index, question, lists, allowed, len(rows), count)
 
     def _cosines(self, question: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         if self._files.mapped is not None:

@@ -70,8 +70,8 @@ def test_there_may_be_as_many_lists_as_rows(count: int) -> None:
     assert sorted(order.tolist()) == list(range(count))
 
 
-def steps(lists: VectorLists, probes: int, allowed: NDArray[np.int64] | None) -> Iterator[tuple[list[int], list[int]]]:
-    for looked_at, rows in lists.covers(np.array([1, 0], dtype=np.float32), probes, allowed):
+def steps(lists: VectorLists, wanted: int, allowed: NDArray[np.int64] | None) -> Iterator[tuple[list[int], list[int]]]:
+    for looked_at, rows in lists.covers(np.array([1, 0], dtype=np.float32), wanted, allowed):
         yield looked_at.tolist(), rows.tolist()
 
 
@@ -83,37 +83,38 @@ def quarters() -> VectorLists:
 
 
 def test_the_nearest_lists_are_looked_at_first_and_in_the_end_all(quarters: VectorLists) -> None:
-    assert list(steps(quarters, 1, None)) == [([3], [3, 4, 5, 6, 7]), ([3, 2, 0], [3, 4, 5, 6, 7, 2, 0, 1])]
+    assert list(steps(quarters, 2, None)) == [([3], [3, 4, 5, 6, 7]), ([3, 2, 0], [3, 4, 5, 6, 7, 2, 0, 1])]
 
 
-def test_lists_are_looked_at_until_as_many_rows_are_covered_as_average_lists_hold(quarters: VectorLists) -> None:
-    assert next(steps(quarters, 2, None))[0] == [3]  # 5 rows, 4 wanted
-    assert next(steps(quarters, 3, None))[0] == [3, 2]  # 6 rows, 6 wanted
-    assert next(steps(quarters, 4, None))[0] == [3, 2, 0]
+def test_lists_are_looked_at_until_as_many_rows_are_covered_as_are_wanted(quarters: VectorLists) -> None:
+    assert next(steps(quarters, 5, None))[0] == [3]
+    assert next(steps(quarters, 6, None))[0] == [3, 2]
+    assert next(steps(quarters, 7, None))[0] == [3, 2, 0]
+    assert next(steps(quarters, 100, None))[0] == [3, 2, 0]
 
 
 def test_only_rows_that_pass_the_filter_count_and_lists_without_one_are_skipped(quarters: VectorLists) -> None:
-    assert list(steps(quarters, 1, np.array([0, 2, 7]))) == [([3, 2], [7, 2]), ([3, 2, 0], [7, 2, 0])]
-    assert list(steps(quarters, 1, np.array([0, 1]))) == [([0], [0, 1])]
-    assert list(steps(quarters, 1, np.array([], dtype=np.int64))) == []
+    assert list(steps(quarters, 2, np.array([0, 2, 7]))) == [([3, 2], [7, 2]), ([3, 2, 0], [7, 2, 0])]
+    assert list(steps(quarters, 2, np.array([0, 1]))) == [([0], [0, 1])]
+    assert list(steps(quarters, 2, np.array([], dtype=np.int64))) == []
 
 
-@given(st.integers(0, 2**20), st.integers(1, 32), st.floats(0, 1))
-def test_where_fewer_rows_are_allowed_than_are_looked_at_without_a_filter_all_are(
-    seed: int, probes: int, kept: float
+@given(st.integers(0, 2**20), st.integers(1, 200), st.floats(0, 1))
+def test_as_many_rows_are_covered_as_are_wanted_and_where_fewer_are_allowed_all_are(
+    seed: int, wanted: int, kept: float
 ) -> None:
     generator = np.random.default_rng(seed)
     bounds = np.concatenate([[0], np.cumsum(generator.integers(0, 9, 32))])
     lists = VectorLists(generator.normal(size=(32, 4)).astype(np.float32), bounds)
     allowed = np.flatnonzero(generator.random(bounds[-1]) < kept)
     question = generator.normal(size=4).astype(np.float32)
-    covers = [rows for _, rows in lists.covers(question, probes, allowed)]
+    covers = [rows for _, rows in lists.covers(question, wanted, allowed)]
     if not len(allowed):
         assert covers == []
         return
     first, last = covers[0], covers[-1]
     assert sorted(last.tolist()) == allowed.tolist()
-    assert len(first) >= min(len(allowed), probes * bounds[-1] / 32)
+    assert len(first) >= min(len(allowed), wanted)
     for smaller, larger in pairwise(covers):
         assert larger[: len(smaller)].tolist() == smaller.tolist()
         assert len(larger) > len(smaller)
@@ -124,7 +125,7 @@ def recall(vectors: NDArray[np.float32], lists: VectorLists, order: NDArray[np.i
     nearest = np.argsort(-(questions @ vectors.T), axis=1)[:, :10]
     found = 0
     for question, expected in zip(questions, nearest, strict=True):
-        _, rows = next(lists.covers(question, probes, None))
+        _, rows = next(lists.covers(question, probes * len(vectors) // len(lists), None))
         found += len(set(order[rows].tolist()) & set(expected.tolist()))
     return found / nearest.size
 

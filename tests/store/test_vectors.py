@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag_app.errors import EmbedderMismatch, EmbeddingError
-from rag_app.store.vector_plan import plan_vectors
+from rag_app.store import vectors as vectors_module
+from rag_app.store.vector_plan import EXACT_NUMBERS, plan_vectors
 from rag_app.store.vectors import VectorIndex, write_vectors
 from tests.fakes import fake_fingerprint
 from tests.store.clusters import DIMENSION, clustered
@@ -153,9 +154,12 @@ FILTERS: dict[str, Callable[[Numbers], Numbers]] = {
 
 
 @pytest.mark.parametrize("name", [None, *FILTERS])
+@pytest.mark.parametrize("floor", [0, EXACT_NUMBERS])
 def test_questions_that_are_no_rows_find_what_is_nearest_with_and_without_a_filter(
-    name: str | None, kind: str, large: dict[str, VectorIndex]
+    floor: int, name: str | None, kind: str, large: dict[str, VectorIndex], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What keeps up to 50 million numbers is searched whole; without that floor lists are looked at under a filter too."""
+    monkeypatch.setattr(vectors_module, "EXACT_NUMBERS", floor)
     vectors, numbers = clustered(3000, seed=1), np.arange(3000)
     allowed = FILTERS[name](numbers) if name else None
     wanted = min(10, 3000 if allowed is None else len(allowed))
@@ -167,7 +171,30 @@ def test_questions_that_are_no_rows_find_what_is_nearest_with_and_without_a_filt
         np.testing.assert_allclose(cosines, vectors[got] @ question, atol=1e-6)
         assert cosines[0] <= values[0] + 1e-6
         found.append(len(set(got.tolist()) & set(expected)) / wanted)
-    assert np.mean(found) >= (1 if kind == "exact" or (allowed is not None and len(allowed) < 100) else 0.98)
+    assert np.mean(found) >= (1 if kind == "exact" or (floor and name) else 0.98)
+
+
+def test_a_filter_loses_nothing_where_lists_are_far_too_few(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of tight clusters one list may be enough without a filter, while most of what a filter lets through is elsewhere."""
+    index = written(tmp_path / "vectors", clustered(3000, seed=1), range(3000), kind)
+    few = VectorIndex(
+        tmp_path / "vectors", index.fingerprint, replace(index.description, parameters={"lists": LISTS, "probes": 1})
+    )
+    allowed = np.arange(0, 3000, 3)
+
+    def recall() -> float:
+        found = []
+        for question in clustered(40, seed=7):
+            expected, _ = nearest(clustered(3000, seed=1), np.arange(3000), question, 10, allowed)
+            found.append(len(set(few.search(question, 10, allowed)[0].tolist()) & set(expected)) / 10)
+        return float(np.mean(found))
+
+    assert recall() == 1
+    if kind != "exact":
+        monkeypatch.setattr(vectors_module, "EXACT_NUMBERS", 0)
+        assert recall() < 0.9
 
 
 @pytest.mark.parametrize("count", [1, 10, 1500, 3000, 5000])
