@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -27,6 +27,7 @@ MAX_CHUNK_TOKENS = 8192
 
 RetrieverName = Literal["hybrid", "dense", "keyword"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+HubName = Literal["huggingface", "modelscope"]
 
 
 class _Stage(BaseModel):
@@ -42,6 +43,23 @@ class ChunkingSettings(_Stage):
 
     chunk_tokens: int = Field(default=200, ge=0, le=MAX_CHUNK_TOKENS)
     overlap: int = Field(default=30, ge=0)
+
+
+class ModelSettings(_Stage):
+    """Where models come from, and what they may do.
+
+    `hub` is asked for a model that is not on the machine. `trusted_code` names the models whose own code may be run; none is
+    without it. `held` embedding models stay in the app's memory at once. `served_url` is the base of an OpenAI-compatible
+    server for models that run there (`http://127.0.0.1:8000/v1`), `served_key` what it wants to be shown, `served_seconds`
+    how long it may take over one request.
+    """
+
+    hub: HubName = "huggingface"
+    trusted_code: tuple[str, ...] = ()
+    held: int = Field(default=1, ge=1, le=16)
+    served_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    served_key: SecretStr = SecretStr("")
+    served_seconds: int = Field(default=60, ge=1)
 
 
 class IndexSettings(_Stage):
@@ -123,6 +141,7 @@ class Settings(BaseSettings):
     generator: str | None = None
     device: DeviceName = "auto"
     offline: bool = False
+    models: ModelSettings = ModelSettings()
     reading: ReadingSettings = ReadingSettings()
     sandbox: SandboxSettings = SandboxSettings()
     chunking: ChunkingSettings = ChunkingSettings()

@@ -7,7 +7,9 @@ This module knows nothing of how a model is loaded or where its files are.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,12 +23,35 @@ from rag_app.language import SCRIPT_LANGUAGES, UNDETERMINED
 BUNDLED = "bundled"
 
 
+class Family(StrEnum):
+    """What a model was made for: any subject, one language or subject, or small machines."""
+
+    GENERAL = "general"
+    DOMAIN = "domain"
+    LIGHT = "light"
+
+
+class Runs(StrEnum):
+    """What runs a model's published files.
+
+    NATIVE: sentence-transformers or transformers as they are. CLIP: the text tower of a CLIP model. REMOTE_CODE: only code that
+    comes with the files, which nobody runs without asking for it. SERVED: nothing here; a server that the user configured.
+    """
+
+    NATIVE = "native"
+    CLIP = "clip"
+    REMOTE_CODE = "remote-code"
+    SERVED = "served"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelRow:
     """What every kind of model has. The units stand at the top of catalogue.toml.
 
     `alias` is a second name (`bundled`). A bundled model's files lie in `package_folder` of the Python package
-    `package`; `sha256` is that of its weights file.
+    `package`; `sha256` is that of its weights file. `revision` is the commit on the Hugging Face hub that is fetched, empty for
+    the newest; `gated` is given only to those who accepted its terms. `figures` are published results by benchmark (nDCG@10
+    times 100, higher is better), `trained_on` which of them the model has seen. `sources` says where facts are from, by field.
     """
 
     id: str
@@ -36,11 +61,18 @@ class ModelRow:
     languages: tuple[str, ...]
     licence: str
     commercial: bool
+    family: Family = Family.GENERAL
     notes: str = ""
     alias: str = ""
+    modelscope_id: str = ""
+    revision: str = ""
+    gated: bool = False
     package: str = ""
     package_folder: str = ""
     sha256: str = ""
+    trained_on: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def covers(self, language: str, script: str = "") -> bool:
         """Whether the model was made for texts in this language; where it is undetermined, for one written in the script.
@@ -54,25 +86,56 @@ class ModelRow:
         written_so = SCRIPT_LANGUAGES.get(script)
         return written_so is None or not written_so.isdisjoint(self.languages)
 
+    @property
+    def terms(self) -> str:
+        """The licence, with a word where it does not allow commercial use."""
+        return self.licence if self.commercial else f"{self.licence}, which does not allow commercial use"
+
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedderRow(ModelRow):
-    """An embedding model. `max_tokens` counts special tokens; prompts are put before a text as they are."""
+    """An embedding model. `max_tokens` counts special tokens; prompts are put before a text as they are.
+
+    `matryoshka` are the shorter lengths a vector may be cut to, as the model was trained; `layer_norm_before_cut` where its
+    authors normalise the layer first. `normalises`: its own files end in unit length (it is normalised here either way).
+    `end_of_sequence` is the token every text must end in, for those that pool the last one; `bidirectional` a decoder whose
+    attention looks both ways, which its files alone do not say to transformers. `images`: it embeds pictures too.
+    """
 
     dimension: int
     max_tokens: int
     pooling: str
     query_prompt: str
     passage_prompt: str
+    runs: Runs = Runs.NATIVE
+    normalises: bool = True
+    matryoshka: tuple[int, ...] = ()
+    layer_norm_before_cut: bool = False
+    end_of_sequence: str = ""
+    bidirectional: bool = False
+    images: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RerankerRow(ModelRow):
+    """A reranker: `max_tokens` of question and passage together, special tokens included."""
+
+    max_tokens: int
+    runs: Runs = Runs.NATIVE
 
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorRow(ModelRow):
-    """A generator. `default_on` is `cpu` or `gpu` for the default there; `gguf_file` names a file to be converted."""
+    """A generator. `default_on` is `cpu` or `gpu` for the default there; `gguf_file` names a file to be converted.
+
+    `chat_template` says what is peculiar about how it is prompted.
+    """
 
     context_tokens: int
     default_on: str = ""
     gguf_file: str = ""
+    chat_template: str = ""
+    runs: Runs = Runs.NATIVE
 
 
 Row = TypeVar("Row", bound=ModelRow)
@@ -84,6 +147,17 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "float": (float, int),
     "bool": (bool,),
     "tuple[str, ...]": (list,),
+    "tuple[int, ...]": (list,),
+    "Mapping[str, float]": (dict,),
+    "Mapping[str, str]": (dict,),
+    "Family": (str,),
+    "Runs": (str,),
+}
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "tuple[str, ...]": tuple,
+    "tuple[int, ...]": tuple,
+    "Family": Family,
+    "Runs": Runs,
 }
 
 
@@ -92,11 +166,16 @@ class Catalogue:
     """All rows. Lookup is by exact id or alias; an id that is not listed is no error: any model may be used."""
 
     embedders: tuple[EmbedderRow, ...]
+    rerankers: tuple[RerankerRow, ...]
     generators: tuple[GeneratorRow, ...]
 
     def embedder(self, model_id: str) -> EmbedderRow | None:
         """Return the row of an embedding model, or None where the catalogue has none."""
         return _find(self.embedders, model_id)
+
+    def reranker(self, model_id: str) -> RerankerRow | None:
+        """Return the row of a reranker, or None where the catalogue has none."""
+        return _find(self.rerankers, model_id)
 
     def generator(self, model_id: str) -> GeneratorRow | None:
         """Return the row of a generator, or None where the catalogue has none."""
@@ -133,13 +212,14 @@ def load_catalogue() -> Catalogue:
             raise ConfigurationError(f"{own} is not valid TOML: {error}.", "Correct it or remove it.") from error
     return Catalogue(
         embedders=_merged(EmbedderRow, [(name, table.get("embedder", [])) for name, table in tables]),
+        rerankers=_merged(RerankerRow, [(name, table.get("reranker", [])) for name, table in tables]),
         generators=_merged(GeneratorRow, [(name, table.get("generator", [])) for name, table in tables]),
     )
 
 
 def _merged(kind: type[Row], tables: list[tuple[str, list[dict[str, Any]]]]) -> tuple[Row, ...]:
     values: dict[str, dict[str, Any]] = {}
-    allowed = {field.name for field in fields(kind)}
+    allowed = {known.name for known in fields(kind)}
     for where, rows in tables:
         for row in rows:
             unknown = set(row) - allowed
@@ -149,20 +229,33 @@ def _merged(kind: type[Row], tables: list[tuple[str, list[dict[str, Any]]]]) -> 
                     f"Known fields: {', '.join(sorted(allowed))}.",
                 )
             values[row["id"]] = values.get(row["id"], {}) | row
-    merged = []
-    for model_id, row in values.items():
-        for field in fields(kind):
-            allowed_types = _TYPES[str(field.type)]
-            # bool is an int to Python, but `dimension = true` is a mistake
-            if field.name in row and type(row[field.name]) not in allowed_types:
-                raise ConfigurationError(
-                    f"The catalogue row of {model_id} has {field.name} = {row[field.name]!r}, expected {field.type}.",
-                    "Correct the field in your catalogue.toml.",
-                )
+    return tuple(_row(kind, model_id, row) for model_id, row in values.items())
+
+
+def _row(kind: type[Row], model_id: str, values: dict[str, Any]) -> Row:
+    converted = {}
+    for known in fields(kind):
+        if known.name not in values:
+            continue
+        value, annotation = values[known.name], str(known.type)
         try:
-            merged.append(kind(**row | {"languages": tuple(row.get("languages", ()))}))
-        except TypeError as error:
+            # bool is an int to Python, but `dimension = true` is a mistake
+            if type(value) not in _TYPES[annotation]:
+                raise ValueError  # noqa: TRY301 - said once, for a wrong type and a wrong word alike
+            converted[known.name] = _CONVERSIONS.get(annotation, lambda same: same)(value)
+        except ValueError as error:
             raise ConfigurationError(
-                f"The catalogue row of {model_id} is incomplete: {error}.", "Add the field."
+                f"The catalogue row of {model_id} has {known.name} = {value!r}, expected {_expected(annotation)}.",
+                "Correct the field in your catalogue.toml.",
             ) from error
-    return tuple(merged)
+    try:
+        return kind(**converted)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"The catalogue row of {model_id} is incomplete: {error}.", "Add the field."
+        ) from error
+
+
+def _expected(annotation: str) -> str:
+    words = {"Family": Family, "Runs": Runs}.get(annotation)
+    return f"one of {', '.join(words)}" if words else annotation
