@@ -48,7 +48,7 @@ class Runs(StrEnum):
 class ModelRow:
     """What every kind of model has. The units stand at the top of catalogue.toml.
 
-    `alias` is a second name (`bundled`). A bundled model's files lie in `package_folder` of the Python package
+    `alias` is a second name (`bundled`). `folder` is where the files of a model of the user's own are. A bundled model's files lie in `package_folder` of the Python package
     `package`; `sha256` is that of its weights file. `revision` is the commit on the Hugging Face hub that is fetched, empty for
     the newest; `gated` is given only to those who accepted its terms. `figures` are published results by benchmark (nDCG@10
     times 100, higher is better), `trained_on` which of them the model has seen. `sources` says where facts are from, by field.
@@ -67,6 +67,7 @@ class ModelRow:
     modelscope_id: str = ""
     revision: str = ""
     gated: bool = False
+    folder: str = ""
     package: str = ""
     package_folder: str = ""
     sha256: str = ""
@@ -202,14 +203,27 @@ def load_catalogue() -> Catalogue:
     Raises:
         ConfigurationError: a row with an unknown, missing or mistyped field.
     """
-    packaged = resources.files("rag_app.models").joinpath("catalogue.toml").read_text(encoding="utf-8")
-    tables = [("the packaged catalogue", tomllib.loads(packaged))]
     own = user_data_folder() / "catalogue.toml"
-    if own.is_file():
-        try:
-            tables.append((str(own), tomllib.loads(own.read_text(encoding="utf-8"))))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{own} is not valid TOML: {error}.", "Correct it or remove it.") from error
+    if not own.is_file():
+        return packaged_catalogue()
+    try:
+        table = tomllib.loads(own.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{own} is not valid TOML: {error}.", "Correct it or remove it.") from error
+    return _catalogue(_packaged_table(), (str(own), table))
+
+
+def packaged_catalogue() -> Catalogue:
+    """Return the packaged rows alone."""
+    return _catalogue(_packaged_table())
+
+
+def _packaged_table() -> tuple[str, dict[str, Any]]:
+    text = resources.files("rag_app.models").joinpath("catalogue.toml").read_text(encoding="utf-8")
+    return "the packaged catalogue", tomllib.loads(text)
+
+
+def _catalogue(*tables: tuple[str, dict[str, Any]]) -> Catalogue:
     return Catalogue(
         embedders=_merged(EmbedderRow, [(name, table.get("embedder", [])) for name, table in tables]),
         rerankers=_merged(RerankerRow, [(name, table.get("reranker", [])) for name, table in tables]),
