@@ -48,10 +48,11 @@ class Runs(StrEnum):
 class ModelRow:
     """What every kind of model has. The units stand at the top of catalogue.toml.
 
-    `alias` is a second name (`bundled`). `folder` is where the files of a model of the user's own are. A bundled model's files lie in `package_folder` of the Python package
-    `package`; `sha256` is that of its weights file. `revision` is the commit on the Hugging Face hub that is fetched, empty for
-    the newest; `gated` is given only to those who accepted its terms. `figures` are published results by benchmark (nDCG@10
-    times 100, higher is better), `trained_on` which of them the model has seen. `sources` says where facts are from, by field.
+    `alias` is a second name (`bundled`). `folder` is where the files of a model of the user's own are. A bundled model's files
+    lie in `package_folder` of the Python package `package`; `sha256` is that of its weights file. `revision` is the commit on
+    the Hugging Face hub that is fetched, empty for the newest; `gated` is given only to those who accepted its terms.
+    `figures` are published results by benchmark (nDCG@10 times 100, higher is better), `trained_on` which of them the model
+    has seen. `sources` says where facts are from, by field.
     """
 
     id: str
