@@ -78,7 +78,12 @@ def identity_card(knowledge_base: KnowledgeBase) -> dict[str, Any]:
         "counts": manifest.counts,
         "languages": manifest.languages,
         "models": [
-            asdict(model) | {"fingerprint": model.digest, "index": asdict(manifest.vectors[model.digest])}
+            asdict(model)
+            | {
+                "fingerprint": model.digest,
+                "licence": manifest.terms[model.digest],
+                "index": asdict(manifest.vectors[model.digest]),
+            }
             for model in manifest.models
         ],
         "files": len(manifest.files) + 1,
@@ -133,7 +138,8 @@ def _print_model(model: Mapping[str, Any]) -> None:
     print(f"\nmodel {model['model']}")
     for name, value in model.items():
         if name not in ("model", "index"):
-            _print_field(_words(name), repr(value) if name.endswith("prompt") else _shown(value))
+            shown = repr(value) if name.endswith("prompt") else _shown(value)
+            _print_field(_words(name), shown if value or name != "licence" else "not known")
     index = model["index"]
     kind = f"{index['kind']} search over {index['code']} numbers"
     recall = f"; finds {index['recall']:.4f} of the ten nearest (measured on {index['sample']} rows)"

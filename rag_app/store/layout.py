@@ -35,7 +35,7 @@ from rag_app.errors import (
 )
 from rag_app.store.files import FileSum, file_sum
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 CHUNKS = "chunks.sqlite"
@@ -80,7 +80,8 @@ class Manifest:
     `excluded` are the documents that were purged. `parsing` holds whatever decides how files become chunks; equal means nothing
     to redo. `memory_gb` is what the vectors of a model may take in memory, None for no limit. `languages` counts documents by
     language and script: `{"zh-Hans": 12, "en-Latn": 10}`. `vectors` describes the index of each model by the digest of its
-    fingerprint, `libraries` are those that wrote the files. Generations before `oldest_kept` are removed.
+    fingerprint, `terms` its licence likewise; `libraries` are those that wrote the files. Generations before `oldest_kept` are
+    removed.
     """
 
     format_version: int
@@ -97,6 +98,7 @@ class Manifest:
     languages: dict[str, int]
     models: tuple[Fingerprint, ...]
     vectors: dict[str, IndexDescription]
+    terms: dict[str, str]
     files: dict[str, FileSum]
 
     def to_json(self) -> str:

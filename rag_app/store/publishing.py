@@ -41,12 +41,13 @@ class ModelVectors:
     """What one model made of the passages.
 
     `vectors` are of unit length, shape (rows, dimension); `rows` says which passage each belongs to, shape (rows,);
-    `libraries` are those that made them.
+    `libraries` are those that made them; `terms` is the model's licence as it was known then, empty where it was not.
     """
 
     vectors: NDArray[np.float32]
     rows: NDArray[np.int64]
     libraries: tuple[str, ...]
+    terms: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,15 +96,17 @@ def _publish(base: Path, draft: Draft) -> Manifest:
         counts, languages = draft.previous.manifest.counts, draft.previous.manifest.languages
     else:
         counts, languages = _write_documents(folder, draft.documents), _languages(draft.documents)
-    descriptions = {}
+    descriptions, terms = {}, {}
     for fingerprint, made in draft.vectors.items():
         target = layout.vectors_folder(folder, fingerprint)
         if made is None:
             assert draft.previous is not None
             linked |= _link(draft.previous, folder, target.relative_to(folder).as_posix())
             descriptions[fingerprint.digest] = draft.previous.manifest.vectors[fingerprint.digest]
+            terms[fingerprint.digest] = draft.previous.manifest.terms[fingerprint.digest]
         else:
             descriptions[fingerprint.digest] = _write_model(target, made, fingerprint, draft.memory_gb)
+            terms[fingerprint.digest] = made.terms
     record = json.dumps(draft.report.as_record(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     write_text(folder / layout.REPORT, record)
     kept = draft.previous.manifest if draft.previous else writer.newest_whole(base)
@@ -122,6 +125,7 @@ def _publish(base: Path, draft: Draft) -> Manifest:
         languages=languages,
         models=tuple(draft.vectors),
         vectors=descriptions,
+        terms=terms,
         files=_sums(folder, linked),
     )
     writer.commit(base, folder, manifest)

@@ -62,7 +62,8 @@ def vectors_taken_over(
     order = np.argsort(all_numbers, kind="stable")
     vectors = np.concatenate([index.vectors(rows), found.vectors[found.is_known]])[order]
     libraries = {*previous.manifest.vectors[fingerprint.digest].libraries, *found.libraries}
-    return ModelVectors(vectors, all_numbers[order], tuple(sorted(libraries)))
+    terms = previous.manifest.terms[fingerprint.digest]
+    return ModelVectors(vectors, all_numbers[order], tuple(sorted(libraries)), terms)
 
 
 def report_taken_over(

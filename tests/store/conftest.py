@@ -36,6 +36,7 @@ def manifest_of(base: Path, folder: Path) -> Manifest:
         counts={"documents": 1, "chunks": 2},
         languages={"zh-Hans": 1},
         models=(fake_fingerprint(),),
+        terms={},
         vectors={
             fake_fingerprint().digest: IndexDescription(
                 IndexKind.IVF, VectorCode.BYTE, {"lists": 4, "probes": 2}, 0.99, 10, ("torch 2",)

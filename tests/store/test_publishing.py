@@ -40,7 +40,7 @@ def draft_of(base: Path, texts: dict[str, str]) -> Draft:
         sources=(Source("docs", "/docs"),),
         parsing={"chunk_tokens": 200, "overlap": 30},
         documents=documents,
-        vectors={FIRST: ModelVectors(vectors, np.arange(len(passages)), ("torch 2", "torch 3"))},
+        vectors={FIRST: ModelVectors(vectors, np.arange(len(passages)), ("torch 2", "torch 3"), "MIT")},
     )
 
 
@@ -66,11 +66,14 @@ def test_a_generation_says_what_it_is(small_base: SmallBase, base: Path) -> None
     assert (manifest.excluded, manifest.memory_gb) == ((PURGED,), 2.0)
     assert {"faiss-cpu", "bm25s", "sqlite"} <= set(manifest.libraries)
     assert manifest.vectors[FIRST.digest].libraries == ("torch 2", "torch 3")
+    assert manifest.terms == {FIRST.digest: "MIT"}
     assert set(manifest.files) == set(files_of(base / "gen-00000002")) - {"manifest.json"}
     layout.check_sums(base / "gen-00000002", manifest)
 
 
 def test_what_is_as_before_is_linked_and_not_written_again(small_base: SmallBase, base: Path) -> None:
+    with writer.writer_lock(base):
+        publish(base, draft_of(base, {"a.md": "One.", "b.md": "二。"}))
     before = small_base.open()
     vectors = before.vectors(FIRST)
     made = ModelVectors(vectors.vectors(slice(None)), np.asarray(vectors.rows), ("torch 2",))
@@ -78,7 +81,7 @@ def test_what_is_as_before_is_linked_and_not_written_again(small_base: SmallBase
         report = replace(before.report, generation=writer.next_generation(base))
         draft = Draft(report, before.manifest.sources, {}, None, {FIRST: None, SECOND: made}, previous=before)
         publish(base, draft)
-    old, new = files_of(base / "gen-00000001"), files_of(base / "gen-00000002")
+    old, new = files_of(before.folder), files_of(small_base.open().folder)
     linked = {name for name in new if new[name] == old.get(name)}
     assert linked == set(old) - {"manifest.json", "report.json"}
     after = small_base.open()
@@ -86,6 +89,7 @@ def test_what_is_as_before_is_linked_and_not_written_again(small_base: SmallBase
     assert after.manifest.counts == before.manifest.counts
     layout.check_sums(after.folder, after.manifest)
     assert after.manifest.vectors[FIRST.digest] == before.manifest.vectors[FIRST.digest]
+    assert after.manifest.terms == {FIRST.digest: "MIT", SECOND.digest: ""}
 
 
 def test_without_hard_links_files_are_copied(
