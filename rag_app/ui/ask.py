@@ -203,7 +203,7 @@ def _engine(choice: Choice, served: Served, llm: LLM | None, settings: Settings)
     knowledge_base = served.knowledge_base
     knowledge_base.check_has_model(choice.fingerprint.model)
     fingerprint = {model.model: model for model in knowledge_base.models}[choice.fingerprint.model]
-    embedder = load_embedder(fingerprint.model, fingerprint.digest, settings.device)
+    embedder = load_embedder(fingerprint, settings)
     return assemble_engine(knowledge_base, embedder, llm, settings)
 
 
@@ -235,7 +235,7 @@ def _ask(
 ) -> None:
     """Load the models, then ask the generation that is whole by then."""
     status.html(busy_html("Loading the models ..."))
-    load_embedder(choice.fingerprint.model, choice.fingerprint.digest, settings.device)
+    load_embedder(choice.fingerprint, settings)
     llm, turn.problem = _load_generator(choice, settings)
     served = choice.live.current()
     if served.check.is_running:

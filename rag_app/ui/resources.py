@@ -15,12 +15,15 @@ from rag_app.config import DeviceName
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
-    from rag_app.models.embedder import CatalogueEmbedding
+    from rag_app.config import Settings
+    from rag_app.datatypes import Fingerprint
+    from rag_app.models.embedder import Embedder
+    from rag_app.models.held_embedders import HeldEmbedders
     from rag_app.store.live import LiveKnowledgeBase
 
 _KNOWLEDGE_BASES = 8
-# Two sessions may use two models; a third pushes the oldest out, so that memory stays bounded.
-_MODELS = 2
+# Two sessions may use two generators; a third pushes the oldest out, so that memory stays bounded.
+_GENERATORS = 2
 
 
 @st.cache_resource(show_spinner=False, max_entries=_KNOWLEDGE_BASES)
@@ -35,25 +38,36 @@ def live_knowledge_base(indexes: Path, name: str) -> LiveKnowledgeBase:
     return LiveKnowledgeBase(indexes, name)
 
 
-@st.cache_resource(show_spinner=False, max_entries=_MODELS)
-def load_embedder(model_id: str, fingerprint_digest: str, device: DeviceName) -> CatalogueEmbedding:  # noqa: ARG001
+@st.cache_resource(show_spinner=False)
+def held_embedders(limit: int) -> HeldEmbedders:
+    """Return the embedding models that all sessions share."""
+    from rag_app.models.held_embedders import HeldEmbedders
+
+    return HeldEmbedders(limit)
+
+
+def load_embedder(fingerprint: Fingerprint, settings: Settings) -> Embedder:
     """Return the embedding model of an index, loaded once for all sessions. The page never downloads.
 
     Args:
-        model_id: as the index names it.
-        fingerprint_digest: of the index's vectors, part of the key: another one is another model.
-        device: where it runs.
+        fingerprint: of the index's vectors: another one is another model.
+        settings: where it runs, how many are held.
 
     Raises:
         ModelError: it is not on this machine, or cannot be loaded.
     """
-    from rag_app.models.embedder import CatalogueEmbedding
-    from rag_app.models.embedder_spec import resolve_embedder
 
-    return CatalogueEmbedding(resolve_embedder(model_id, offline=True), device=device)
+    def load() -> Embedder:
+        from rag_app.models.embedder import load_embedder as load_on
+        from rag_app.models.embedder_spec import resolve_embedder
+
+        spec = resolve_embedder(fingerprint.model, offline=True, models=settings.models)
+        return load_on(spec, device=settings.device, models=settings.models)
+
+    return held_embedders(settings.models.held).get(f"{fingerprint.digest} {settings.device}", load)
 
 
-@st.cache_resource(show_spinner=False, max_entries=_MODELS)
+@st.cache_resource(show_spinner=False, max_entries=_GENERATORS)
 def load_generator(model_id: str | None, device: DeviceName, max_new_tokens: int) -> LLM:
     """Return a generator, loaded once for all sessions; None: the default for the device. The page never downloads.
 

@@ -28,7 +28,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path) -> Pa
 
 
 def page(monkeypatch: pytest.MonkeyPatch, indexes: Path, generator: Path | str) -> AppTest:
-    for cached in (resources.load_embedder, resources.load_generator):
+    for cached in (resources.held_embedders, resources.load_generator):
         cached.clear()  # the caches are the process's, and tests differ in what can be loaded
     monkeypatch.setenv("RAG_APP_INDEXES", str(indexes))
     monkeypatch.setenv("RAG_APP_GENERATOR", str(generator))
