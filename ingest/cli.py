@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -57,6 +57,9 @@ def ingest(
     as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
     events: Annotated[bool, typer.Option("--events", help="Progress as JSON lines on standard error.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask the model hub.")] = False,
+    hub: Annotated[
+        Literal["huggingface", "modelscope"] | None, typer.Option(help="Where models that are not here come from.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     indexes: Annotated[Path | None, typer.Option(help="The index root; else RAG_APP_INDEXES, else ./indexes.")] = None,
 ) -> None:
@@ -66,7 +69,7 @@ def ingest(
     from ingest.progress import json_lines, progress_bar
     from rag_app.config import load_settings
 
-    settings = load_settings(indexes=indexes, offline=offline or None, device=device)
+    settings = load_settings(indexes=indexes, offline=offline or None, device=device, models={"hub": hub})
     request = BuildRequest(
         kb=kb,
         sources=tuple(sources or ()),

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from rag_app.cli_kb import kb_app
-from rag_app.cli_options import AsJson, Device, Indexes, Offline
+from rag_app.cli_options import AsJson, Device, Hub, Indexes, Offline
 from rag_app.terminal import print_json, run_command, say
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
     from rag_app.config import Settings
-    from rag_app.models.embedder import CatalogueEmbedding
+    from rag_app.models.embedder import Embedder
     from rag_app.store.knowledge_base import KnowledgeBase
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ def ask(
     no_answer: Annotated[bool, typer.Option("--no-answer", help="Passages only, no generator.")] = False,
     indexes: Indexes = None,
     offline: Offline = False,
+    hub: Hub = None,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
@@ -57,6 +58,7 @@ def ask(
         generator=generator,
         offline=offline or None,
         device=device,
+        models={"hub": hub},
         retrieval={"top_k": top_k, "retriever": retriever},
     )
     _ask(question, kb, embed_model, settings, with_answer=not no_answer, as_json=as_json)
@@ -66,11 +68,14 @@ def _ask(
     question: str, kb: str, embed_model: str | None, settings: Settings, *, with_answer: bool, as_json: bool
 ) -> None:
     from rag_app.answering.question import checked_question
+    from rag_app.models.embedder_spec import embedder_name
     from rag_app.store.live import LiveKnowledgeBase
 
     question = checked_question(question, settings.limits)  # before anything is loaded for it
     live = LiveKnowledgeBase(settings.indexes, kb)
     opened = live.current().knowledge_base  # its files are read to the end while the models are loaded
+    if embed_model is not None:
+        opened.check_has_model(embedder_name(embed_model))  # before seconds are spent on imports
     from rag_app.answering.assembly import assemble_engine
     from rag_app.cli_output import AnswerPrinter, JsonPrinter
     from rag_app.errors import ModelError
@@ -99,12 +104,12 @@ def _ask(
         raise failure
 
 
-def _load_embedder(knowledge_base: KnowledgeBase, model_id: str | None, settings: Settings) -> CatalogueEmbedding:
+def _load_embedder(knowledge_base: KnowledgeBase, model_id: str | None, settings: Settings) -> Embedder:
     from rag_app.answering.assembly import choose_embedder
-    from rag_app.models.embedder import CatalogueEmbedding
+    from rag_app.models.embedder import load_embedder
 
-    spec = choose_embedder(knowledge_base, model_id, offline=settings.offline, announce=say)
-    return CatalogueEmbedding(spec, device=settings.device)
+    spec = choose_embedder(knowledge_base, model_id, offline=settings.offline, announce=say, models=settings.models)
+    return load_embedder(spec, device=settings.device, models=settings.models)
 
 
 def _load_generator(settings: Settings) -> LLM:

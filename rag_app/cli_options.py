@@ -6,7 +6,7 @@ This module knows nothing of the commands.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,4 +15,7 @@ Indexes = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask the model hub.")]
+Hub = Annotated[
+    Literal["huggingface", "modelscope"] | None, typer.Option("--hub", help="Where models that are not here come from.")
+]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps.")]

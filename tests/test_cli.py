@@ -38,7 +38,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     def resolve(model_id: str, **_: Any) -> SimpleNamespace:
         return SimpleNamespace(fingerprint=fake_fingerprint(model_id), model_id=model_id)
 
-    def embedder(spec: Any, *, device: str) -> LoadedEmbedding:
+    def embedder(spec: Any, *, device: str, models: Any) -> LoadedEmbedding:
         state.embedder_loads += 1
         if state.embedder_error is not None:
             raise state.embedder_error
@@ -52,7 +52,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         return state.llm
 
     monkeypatch.setattr("rag_app.answering.assembly.resolve_embedder", resolve)
-    monkeypatch.setattr("rag_app.models.embedder.CatalogueEmbedding", embedder)
+    monkeypatch.setattr("rag_app.models.embedder.load_embedder", embedder)
     monkeypatch.setattr("rag_app.models.generator.load_generator", generator)
     return state
 
