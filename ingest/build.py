@@ -24,7 +24,7 @@ from ingest.space import space_for
 from rag_app.config import Settings
 from rag_app.datatypes import Chunk, Document, DocumentReport, FileStatus, Fingerprint, IngestReport, ModelReport
 from rag_app.errors import EmbedderMismatch
-from rag_app.models.embedder_spec import resolve_embedder
+from rag_app.models.embedder_spec import catalogue_row, resolve_embedder
 from rag_app.store import layout, writer
 from rag_app.store.chunks import distinct_chunks
 from rag_app.store.knowledge_base import KnowledgeBase
@@ -235,6 +235,7 @@ def _embed(
             model.fingerprint.model,
             offline=settings.offline,
             announce=lambda message: on_event(Event(EventKind.MESSAGE, message)),
+            models=settings.models,
         )
         if spec.fingerprint != model.fingerprint:
             differing = ", ".join(spec.fingerprint.differences(model.fingerprint))
@@ -243,12 +244,13 @@ def _embed(
                 "Run the command again: now that it is on the machine, every passage is embedded with it.",
             )
         on_event(Event(EventKind.MESSAGE, f"Loading {spec.model_id} ..."))
-        from rag_app.models.embedder import CatalogueEmbedding  # torch: seconds, and not for `--help`
+        from rag_app.models.embedder import load_embedder  # torch: seconds, and not for `--help`
 
-        return CatalogueEmbedding(spec, device=settings.device)
+        return load_embedder(spec, device=settings.device, models=settings.models)
 
     texts = [searchable(passage.embedded_text) for passage in passages]
     documents = [passage.document_path for passage in passages]
     embedded = embed_chunks(texts, documents, model.fingerprint, load, plan.base, on_event)
     rows = np.arange(len(passages), dtype=np.int64)
-    return ModelVectors(embedded.vectors, rows, embedded.libraries), embedded.report
+    row = catalogue_row(model.fingerprint.model)
+    return ModelVectors(embedded.vectors, rows, embedded.libraries, row.terms if row else ""), embedded.report

@@ -24,9 +24,7 @@ from rag_app.errors import (
     SourceError,
     UsageError,
 )
-from rag_app.models.catalogue import load_catalogue
-from rag_app.models.embedder_spec import EmbedderSpec, embedder_name, resolve_embedder
-from rag_app.models.hub import find_on_machine
+from rag_app.models.embedder_spec import EmbedderSpec, embedder_name, is_at_hand, resolve_embedder
 from rag_app.store import layout
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import Exclusion, Manifest, Source
@@ -193,10 +191,10 @@ def _plan_models(
     models: dict[str, PlannedModel] = {}
     for fingerprint in own:
         if fingerprint.model not in dropped:
-            model = _own_model(fingerprint, on_event)
+            model = _own_model(fingerprint, settings, on_event)
             models.setdefault(model.fingerprint.model, model)
     for name in given:
-        spec = resolve_embedder(name, offline=settings.offline, announce=announce)
+        spec = resolve_embedder(name, offline=settings.offline, announce=announce, models=settings.models)
         models.setdefault(spec.model_id, PlannedModel(spec.fingerprint, spec))
     if not models:
         raise UsageError(
@@ -205,11 +203,11 @@ def _plan_models(
     return tuple(models.values())
 
 
-def _own_model(fingerprint: Fingerprint, on_event: EventHandler) -> PlannedModel:
+def _own_model(fingerprint: Fingerprint, settings: Settings, on_event: EventHandler) -> PlannedModel:
     """Return a model that the base has vectors of. It is fetched only where it turns out to be needed."""
-    if find_on_machine(fingerprint.model, load_catalogue().embedder(fingerprint.model)) is None:
+    if not is_at_hand(fingerprint.model, settings.models):
         return PlannedModel(fingerprint, None)
-    spec = resolve_embedder(fingerprint.model, offline=True)
+    spec = resolve_embedder(fingerprint.model, offline=True, models=settings.models)
     if spec.fingerprint != fingerprint:
         differing = ", ".join(spec.fingerprint.differences(fingerprint))
         message = f"warning: {fingerprint.model} is not what it was ({differing}): every passage is embedded again."

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rag_app.config import Settings
     from rag_app.datatypes import Fingerprint
     from rag_app.store.checks import FindModel, ModelAtHand
 
@@ -127,7 +128,7 @@ def kb_verify(
     from rag_app.store.verification import verify
 
     settings = load_settings(indexes=indexes, device=device)
-    find_model = _models_on_this_machine(None if no_model else settings.device)
+    find_model = _models_on_this_machine(settings, may_load=not no_model)
     verification = verify(settings.indexes / checked_name(name), find_model)
     if as_json:
         print_json(verification_as_json(verification))
@@ -137,34 +138,33 @@ def kb_verify(
         raise verification.error
 
 
-def _models_on_this_machine(device: str | None) -> FindModel:
-    """Return what finds an embedding model on this machine; nothing is fetched. Without a device none is loaded."""
+def _models_on_this_machine(settings: Settings, *, may_load: bool) -> FindModel:
+    """Return what finds an embedding model on this machine; nothing is fetched."""
     from rag_app.errors import ModelLoadError, ModelNotAvailable
     from rag_app.models.catalogue import load_catalogue
-    from rag_app.models.embedder_spec import resolve_embedder
-    from rag_app.models.hub import find_on_machine
+    from rag_app.models.embedder_spec import is_at_hand, resolve_embedder
     from rag_app.store.checks import ModelAtHand
 
     def find(fingerprint: Fingerprint) -> ModelAtHand:
         name = fingerprint.model
         row = load_catalogue().embedder(name)
         try:
-            if find_on_machine(name, row) is None:
+            if not is_at_hand(name, settings.models):
                 install = f"rag-app models install {row.alias if row and row.alias else name}"
                 raise ModelNotAvailable(
                     f"{name} is not on this machine.", f"To compare with it: {install}; verify again."
                 )
-            spec = resolve_embedder(name, offline=True)
+            spec = resolve_embedder(name, offline=True, models=settings.models)
         except (OSError, ValueError, LookupError) as error:
             raise ModelLoadError(f"The files of {name} cannot be read: {error}.", "Fetch the model again.") from error
 
         def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-            if device is None:
+            if not may_load:
                 raise ModelNotAvailable("No model was loaded (--no-model).")
-            from rag_app.models.embedder import CatalogueEmbedding
+            from rag_app.models.embedder import load_embedder
 
             say(f"Loading {name} ...")
-            return CatalogueEmbedding(spec, device=device).embed_passages(texts)
+            return load_embedder(spec, device=settings.device, models=settings.models).embed_passages(texts)
 
         return ModelAtHand(spec.fingerprint, embed)
 

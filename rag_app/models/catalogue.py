@@ -101,7 +101,9 @@ class EmbedderRow(ModelRow):
     `matryoshka` are the shorter lengths a vector may be cut to, as the model was trained; `layer_norm_before_cut` where its
     authors normalise the layer first. `normalises`: its own files end in unit length (it is normalised here either way).
     `end_of_sequence` is the token every text must end in, for those that pool the last one; `bidirectional` a decoder whose
-    attention looks both ways, which its files alone do not say to transformers. `images`: it embeds pictures too.
+    attention looks both ways, which its files alone do not say to transformers. `has_modules`: its files say in which steps
+    sentence-transformers runs it; else they are the transformer, the pooling of the row, and length one. `images`: it embeds
+    pictures too.
     """
 
     dimension: int
@@ -115,6 +117,7 @@ class EmbedderRow(ModelRow):
     layer_norm_before_cut: bool = False
     end_of_sequence: str = ""
     bidirectional: bool = False
+    has_modules: bool = True
     images: bool = False
 
 

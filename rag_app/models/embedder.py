@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.callbacks import CallbackManager
+from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
+from rag_app.config import ModelSettings
 from rag_app.datatypes import Fingerprint
-from rag_app.errors import EmbeddingError, ModelLoadError
-from rag_app.models.device import dtype_for, resolve_device
-from rag_app.models.embedder_spec import EmbedderSpec, pooling_name
+from rag_app.errors import EmbeddingError
+from rag_app.models.device import resolve_device
+from rag_app.models.embedder_loading import PASSAGE, QUERY, is_static, load_sentence_transformer
+from rag_app.models.embedder_spec import EmbedderSpec
+from rag_app.models.served_embedder import ServedEmbedding
+from rag_app.models.unit_vectors import unit_vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-QUERY = "query"
-PASSAGE = "text"  # the name by which HuggingFaceEmbedding asks for the prompt of a passage
 
 # Measured on two cores, chunks of the default size: 8 and 16 within 5 % of one another, 32 a quarter slower
 # (docs/benchmarks.md, "Embedding speed"). The GPU figure is not measured: no GPU was at hand.
@@ -41,64 +43,38 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
     truncation state is shared, and with other settings in another thread it was seen to cut at the wrong length.
     """
 
-    _fingerprint: Fingerprint = PrivateAttr()
+    _spec: EmbedderSpec = PrivateAttr()
     _lock: threading.Lock = PrivateAttr()
 
     def __init__(self, spec: EmbedderSpec, *, device: str = "auto", batch_size: int | None = None) -> None:
         """Load the model.
 
         Args:
-            spec: from `resolve_embedder`.
+            spec: from `resolve_embedder`, not of a served model.
             device: `auto`, `cpu`, `cuda` or `mps`.
             batch_size: texts a forward pass; None: what was measured to be good for the device.
 
         Raises:
             ModelLoadError: the files cannot be loaded, or the model is not what the specification says.
         """
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
-        fingerprint = spec.fingerprint
         device = resolve_device(device)
-        try:
-            super().__init__(
-                model_name=str(spec.path),
-                max_length=fingerprint.max_tokens,
-                query_instruction=fingerprint.query_prompt,
-                text_instruction=fingerprint.passage_prompt,
-                normalize=True,
-                embed_batch_size=batch_size or (CPU_BATCH_SIZE if device == "cpu" else GPU_BATCH_SIZE),
-                cache_folder=str(spec.path),  # never used for a folder; unset, the stock class creates one of its own
-                trust_remote_code=False,
-                device=device,
-                callback_manager=CallbackManager([]),
-                model_kwargs={"dtype": dtype_for(device)},
-                local_files_only=True,
-            )
-        except Exception as error:  # damaged files raise what they like: SafetensorError is an Exception and no more
-            raise ModelLoadError(
-                f"The embedding model in {spec.path} cannot be loaded: {_first_line(error)}",
-                "Fetch it again, or choose another: rag-app models list",
-            ) from error
-        # The stock class cannot pass an empty prompt, and a repository's default prompt would be put before every text.
-        self._model.prompts = {QUERY: fingerprint.query_prompt, PASSAGE: fingerprint.passage_prompt}
-        self._model.default_prompt_name = None
-        found = self._model.get_embedding_dimension()
-        if found != fingerprint.dimension:
-            raise ModelLoadError(
-                f"{fingerprint.model} gives vectors of {found} numbers, expected {fingerprint.dimension}.",
-                "Correct the row in your catalogue.toml.",
-            )
-        pooling = next(
-            (pooling_name(module.pooling_mode) for module in self._model if hasattr(module, "pooling_mode")), ""
-        )
-        if pooling and pooling != fingerprint.pooling:  # without modules.json, sentence-transformers takes the mean
-            raise ModelLoadError(
-                f"The files of {fingerprint.model} in {spec.path} give {pooling} pooling, expected {fingerprint.pooling}"
-                f"{'' if (spec.path / 'modules.json').is_file() else ': modules.json is missing'}.",
-                "Fetch the model again, with all its files.",
-            )
-        self._fingerprint = fingerprint
+        model = load_sentence_transformer(spec, device)
+        # The stock class's own __init__ loads the model its way, and cannot load a static one: it is passed over.
+        fields: dict[str, Any] = {
+            "model_name": str(spec.path),
+            "max_length": spec.fingerprint.max_tokens,
+            "query_instruction": spec.fingerprint.query_prompt,
+            "text_instruction": spec.fingerprint.passage_prompt,
+            "normalize": True,
+            "embed_batch_size": batch_size or (CPU_BATCH_SIZE if device == "cpu" else GPU_BATCH_SIZE),
+            "callback_manager": CallbackManager([]),
+        }
+        MultiModalEmbedding.__init__(self, **fields)
+        self._device = device
+        self._model = model
+        self._parallel_process = False
+        self._target_devices = None
+        self._spec = spec
         self._lock = threading.Lock()
 
     @classmethod
@@ -109,7 +85,7 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
     @property
     def fingerprint(self) -> Fingerprint:
         """What the vectors are, exactly."""
-        return self._fingerprint
+        return self._spec.fingerprint
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of passages, shape (texts, dimension), unit length, in the order given.
@@ -126,9 +102,12 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens the model would read of each passage were there no window: prompt and special tokens too."""
-        prompt = self._fingerprint.passage_prompt
+        prompted = [self.fingerprint.passage_prompt + text for text in texts]
         with self._lock:
-            encoded = self._model.tokenizer([prompt + text for text in texts], truncation=False, verbose=False)
+            tokenizer = self._model.tokenizer
+            if is_static(self._model):
+                return [len(encoding.ids) for encoding in tokenizer.encode_batch(prompted, add_special_tokens=False)]
+            encoded = tokenizer(prompted, truncation=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
     def _encode(self, texts: list[str], prompt_name: str | None) -> NDArray[np.float32]:
@@ -138,19 +117,18 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
                     texts,
                     prompt_name=prompt_name,
                     batch_size=self.embed_batch_size,  # encode sorts the texts by length before it cuts the batches
-                    normalize_embeddings=True,
                     convert_to_numpy=True,
                     show_progress_bar=False,
                 )
         except (RuntimeError, MemoryError) as error:  # torch's way of saying that memory is used up, among others
             reason = (str(error).splitlines() or [type(error).__name__])[0]
+            batch = min(len(texts), self.embed_batch_size)
             raise EmbeddingError(
-                f"{self._fingerprint.model} failed on a batch of {min(len(texts), self.embed_batch_size)} texts: {reason:.200}",
+                f"{self.fingerprint.model} failed on a batch of {batch} texts: {reason:.200}",
                 "Use smaller chunks (--chunk-tokens), another device (--device cpu), or a smaller model.",
             ) from error
-        array = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(texts), self._fingerprint.dimension)
-        _refuse_unusable(array, texts, self._fingerprint.model)
-        return array
+        array = np.asarray(vectors, dtype=np.float32).reshape(len(texts), -1 if texts else self._spec.full_dimension)
+        return unit_vectors(array, texts, self._spec)
 
     def _embed(self, inputs: list[Any], prompt_name: str | None = None) -> list[list[float]]:
         """Embed without the stock class's retries: an input that fails once fails always."""
@@ -158,19 +136,15 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
         return vectors
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+Embedder = CatalogueEmbedding | ServedEmbedding
 
 
-def _refuse_unusable(vectors: NDArray[np.float32], texts: Sequence[str], model: str) -> None:
-    """Refuse what an index would keep and never find: NaN, infinities, zero vectors."""
-    norms = np.linalg.norm(vectors, axis=1)
-    unusable = np.flatnonzero(~np.isfinite(norms) | (np.abs(norms - 1) > 1e-3))
-    if unusable.size:
-        row = int(unusable[0])
-        raise EmbeddingError(
-            f"{model} gave {unusable.size} vectors that cannot be searched (length {norms[row]:.3g}, expected 1), "
-            f"the first for the text '{texts[row][:80]}'.",
-            "Run on another device (--device cpu), or use another model.",
-            row=row,
-        )
+def load_embedder(spec: EmbedderSpec, *, device: str = "auto", models: ModelSettings | None = None) -> Embedder:
+    """Load an embedding model, or connect to the server that runs it.
+
+    Raises:
+        ModelLoadError: the files cannot be loaded, or the model is not what the specification says.
+    """
+    if spec.path is None:
+        return ServedEmbedding(spec, models or ModelSettings())
+    return CatalogueEmbedding(spec, device=device)

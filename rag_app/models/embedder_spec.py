@@ -3,46 +3,54 @@
 `resolve_embedder` finds the files and settles prompts, window, pooling and dimension; its `fingerprint` is what an index
 is tied to. Where the catalogue has no row, the model's own sentence-transformers files say what it needs.
 This module knows nothing of torch, so that a build or a question can be refused before anything is loaded.
+
+An id is a Hugging Face id, a local folder, or `bundled`; `ID@256` cuts its vectors to 256 numbers, as it was trained to be;
+`served:NAME` is what a server of the user's knows by that name.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from rag_app.config import ModelSettings
 from rag_app.datatypes import Fingerprint
-from rag_app.errors import ModelLoadError
-from rag_app.models.catalogue import EmbedderRow, load_catalogue
-from rag_app.models.hub import Announce, Origin, check_bundled, files_to_download, locate, quietly
+from rag_app.errors import ModelLoadError, ModelNotAvailable, UsageError
+from rag_app.models.catalogue import EmbedderRow, Runs, load_catalogue
+from rag_app.models.embedding_server import served_dimension
+from rag_app.models.hub import Announce, ModelFiles, check_bundled, find_on_machine, locate, quietly
+from rag_app.models.model_folder import (
+    combined_hash,
+    file_hashes,
+    has_modules,
+    stated_dimension,
+    stated_max_tokens,
+    stated_pooling,
+    stated_prompts,
+)
 
-# A window of tens of thousands of tokens costs memory with its square; a model without a row gets this at most.
-DEFAULT_MAX_TOKENS = 8192
+SERVED = "served:"
+# What a served model is taken to read where no row says it: the smallest window that is common.
+SERVED_MAX_TOKENS = 512
 
-_POOLING_FLAGS = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
-_SHA256_NAME = re.compile(r"[0-9a-f]{64}")
+_CUT = re.compile(r"(?P<id>.+)@(?P<dimension>[1-9][0-9]{0,4})")
 
 
 @dataclass(frozen=True)
 class EmbedderSpec:
-    """An embedding model that can be loaded: where its files are, and its fingerprint. `row` is None off the catalogue."""
+    """An embedding model that can be loaded, and its fingerprint.
 
-    path: Path
+    `path` is where its files are, None for a served one. `row` is None off the catalogue. `full_dimension` is what the model
+    gives; the fingerprint's is shorter where its vectors are cut. `trusted`: its own code may be run.
+    """
+
+    path: Path | None
     fingerprint: Fingerprint
-    origin: Origin
     row: EmbedderRow | None
+    full_dimension: int
+    trusted: bool = False
 
     @property
     def model_id(self) -> str:
@@ -50,152 +58,183 @@ class EmbedderSpec:
         return self.fingerprint.model
 
 
+@dataclass(frozen=True)
+class _Id:
+    """An id taken apart. `name` is that of the catalogue, the whole path of a folder, or what a server knows."""
+
+    name: str
+    row: EmbedderRow | None
+    cut: int | None
+    served: bool
+
+    @property
+    def full(self) -> str:
+        """The id under which an index names the model."""
+        return f"{SERVED if self.served else ''}{self.name}{f'@{self.cut}' if self.cut else ''}"
+
+
+def _parsed(model_id: str) -> _Id:
+    served = model_id.startswith(SERVED)
+    name, cut = model_id.removeprefix(SERVED), None
+    match = _CUT.fullmatch(name)
+    if match and not os.path.isdir(_folder(name)):  # noqa: PTH112 - see _folder
+        name, cut = match["id"], int(match["dimension"])
+    row = load_catalogue().embedder(name)
+    if row is not None:
+        name = row.id
+    elif not served and os.path.isdir(_folder(name)):  # noqa: PTH112
+        name, row = _folder(name), _row_of_a_copy(Path(_folder(name)))
+    return _Id(name, row, cut, served)
+
+
+def _folder(name: str) -> str:
+    # os.path takes what Path raises for: an unknown ~user, a name too long for a file
+    return os.path.realpath(os.path.expanduser(name))  # noqa: PTH111
+
+
+def _row_of_a_copy(folder: Path) -> EmbedderRow | None:
+    """Return the row of the model that a folder is a copy of by its name (`models/BAAI/bge-m3`), None where it is none.
+
+    A copy must not lose its prompts for lying in a folder. ModelScope's cache writes `___` for a dot.
+    """
+    names = {part.replace("___", ".").lower() for part in (folder.name, f"{folder.parent.name}/{folder.name}")}
+    rows = [row for row in load_catalogue().embedders if names & {row.id.lower(), row.id.split("/")[-1].lower()}]
+    return rows[0] if len(rows) == 1 and stated_dimension(folder) == rows[0].dimension else None
+
+
 def embedder_name(model_id: str) -> str:
     """Return the id under which an index names a model: an alias is replaced, a folder given whole. Nothing is fetched."""
-    row = load_catalogue().embedder(model_id)
-    # os.path takes what Path raises for: an unknown ~user, a name too long for a file
-    folder = os.path.realpath(os.path.expanduser(model_id))  # noqa: PTH111
-    return row.id if row is not None else (folder if os.path.isdir(folder) else model_id)  # noqa: PTH112
+    return _parsed(model_id).full
 
 
-def resolve_embedder(model_id: str, *, offline: bool, announce: Announce = quietly) -> EmbedderSpec:
+def catalogue_row(model_id: str) -> EmbedderRow | None:
+    """Return the row that decides how a model is run, also where its vectors are cut, a server runs it, or it is a copy."""
+    return _parsed(model_id).row
+
+
+def is_at_hand(model_id: str, models: ModelSettings) -> bool:
+    """Whether a model can be resolved without fetching anything: it is on the machine, or a server is configured for it."""
+    wanted = _parsed(model_id)
+    if _is_served(wanted):
+        return bool(models.served_url)
+    return find_on_machine(wanted.name, wanted.row) is not None
+
+
+def resolve_embedder(
+    model_id: str, *, offline: bool, announce: Announce = quietly, models: ModelSettings | None = None
+) -> EmbedderSpec:
     """Find an embedding model and settle what it is; nothing is loaded.
 
     Args:
-        model_id: a Hugging Face id, a local folder, or `bundled`.
-        offline: never ask the hub.
-        announce: told what is about to be downloaded.
+        model_id: see the head of this module.
+        offline: never ask the hub. A server that the user configured may be asked all the same.
+        announce: told what is about to be downloaded, and what was assumed.
+        models: which hub, whose code may run, which server.
 
     Raises:
         ModelNotAvailable: the model is not on the machine and cannot be fetched.
         ModelLoadError: its files contradict the catalogue or one another.
+        UsageError: its vectors cannot be cut to the length asked for.
     """
-    row = load_catalogue().embedder(model_id)
-    files = locate(model_id, row, kind="embedding model", offline=offline, announce=announce)
-    name = embedder_name(model_id)
-    hashes = _hashes(files.path)
+    models = models or ModelSettings()
+    wanted = _parsed(model_id)
+    if _is_served(wanted):
+        return _resolve_served(wanted, models)
+    trusted = not {model_id, wanted.name, wanted.full}.isdisjoint(models.trusted_code)
+    _refuse_untrusted(wanted, trusted=trusted)
+    files = locate(
+        wanted.name,
+        wanted.row,
+        kind="embedding model",
+        offline=offline,
+        announce=announce,
+        hub=models.hub,
+        with_code=trusted,
+    )
+    if wanted.row is not None and wanted.name != wanted.row.id:
+        announce(f"{wanted.name} is taken for a copy of {wanted.row.id}: its prompts and its window are used.")
+    return _spec(wanted, files, announce, trusted=trusted)
+
+
+def _spec(wanted: _Id, files: ModelFiles, announce: Announce, *, trusted: bool) -> EmbedderSpec:
+    row, folder = wanted.row, files.path
+    hashes = file_hashes(folder)
     check_bundled(files, row, hashes.get("model.safetensors", ""))
-    pooling = _pooling(files.path)
+    pooling = stated_pooling(folder)
     if row is not None and pooling is not None and pooling != row.pooling:
         raise ModelLoadError(
-            f"The files of {name} in {files.path} say {pooling} pooling, the catalogue says {row.pooling}.",
+            f"The files of {wanted.name} in {folder} say {pooling} pooling, the catalogue says {row.pooling}.",
             "Fetch the model again, or correct the row in your catalogue.toml.",
         )
-    query_prompt, passage_prompt = (row.query_prompt, row.passage_prompt) if row else _prompts(files.path)
+    if row is None and not has_modules(folder):
+        announce(f"warning: {folder} has no modules.json, which would say how the model pools: the mean is taken.")
+    query_prompt, passage_prompt = (row.query_prompt, row.passage_prompt) if row else stated_prompts(folder)
+    full_dimension = row.dimension if row else stated_dimension(folder)
     fingerprint = Fingerprint(
-        model=name,
+        model=wanted.full,
         revision=files.revision,
-        files_sha256=_combined(hashes),
-        dimension=row.dimension if row else _dimension(files.path),
+        files_sha256=combined_hash(hashes),
+        dimension=_dimension(wanted, full_dimension),
         pooling=pooling or (row.pooling if row else "mean"),
         normalised=True,
         query_prompt=query_prompt,
         passage_prompt=passage_prompt,
-        max_tokens=row.max_tokens if row else _max_tokens(files.path),
+        max_tokens=row.max_tokens if row else stated_max_tokens(folder),
         dtype="float32",
     )
-    return EmbedderSpec(files.path, fingerprint, files.origin, row)
+    return EmbedderSpec(folder, fingerprint, row, full_dimension, trusted)
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    """Return the sha256 of each file that decides what the model computes, by its path inside the folder."""
-    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    hashes = {}
-    for name in files_to_download(names):  # the same weights in other formats may lie beside them
-        path = folder / name
-        # The Hugging Face cache names a large file by its sha256, so that gigabytes need not be read again.
-        blob = path.resolve().name
-        hashes[name] = blob if path.is_symlink() and _SHA256_NAME.fullmatch(blob) else _sha256(path)
-    return hashes
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _combined(hashes: dict[str, str]) -> str:
-    return hashlib.sha256("".join(f"{name}\0{digest}\n" for name, digest in hashes.items()).encode()).hexdigest()
-
-
-def _read_json(path: Path) -> Any:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelLoadError(f"{path} is not valid JSON: {error}.", "Fetch the model again.") from error
-    expected = list if path.name == "modules.json" else dict
-    if not isinstance(content, expected):
-        raise ModelLoadError(f"{path} holds no JSON {expected.__name__}.", "Fetch the model again.")
-    return content
-
-
-def _modules(folder: Path, kind: str) -> list[dict[str, Any]]:
-    """Return the configuration of each sentence-transformers module of one kind, in order."""
-    modules = _read_json(folder / "modules.json") or []
-    try:
-        paths = [folder / module["path"] for module in modules if module["type"].endswith(f".{kind}")]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ModelLoadError(
-            f"{folder / 'modules.json'} has an entry without a type or a path.", "Fetch the model again."
-        ) from error
-    return [_read_json(path / "config.json") for path in paths]
-
-
-def _pooling(folder: Path) -> str | None:
-    """Return how the model pools its tokens; None where its folder does not say."""
-    for configuration in _modules(folder, "Pooling"):
-        if "pooling_mode" in configuration:
-            return pooling_name(configuration["pooling_mode"])
-        chosen = [name for flag, name in _POOLING_FLAGS.items() if configuration.get(flag)]
-        if chosen:
-            return pooling_name(chosen)
-    return None
-
-
-def pooling_name(modes: str | Sequence[str]) -> str:
-    """Return one name for one or several modes of pooling, in whatever order they are given."""
-    return modes if isinstance(modes, str) else "+".join(sorted(modes))
-
-
-def _prompts(folder: Path) -> tuple[str, str]:
-    """Return the query and the passage prompt that the model's own configuration gives, empty where it gives none."""
-    configuration = _read_json(folder / "config_sentence_transformers.json")
-    prompts = configuration.get("prompts") or {}
-    default = prompts.get(configuration.get("default_prompt_name") or "", "")
-    query = prompts.get("query", default)
-    passage = next((prompts[name] for name in ("document", "passage", "corpus") if name in prompts), default)
-    return query, passage
-
-
-def _dimension(folder: Path) -> int:
-    dense = _modules(folder, "Dense")
-    if dense and "out_features" in dense[-1]:
-        return int(dense[-1]["out_features"])
-    for configuration in _modules(folder, "Pooling"):
-        for name in ("word_embedding_dimension", "embedding_dimension"):
-            if name in configuration:
-                return int(configuration[name])
-    configuration = _read_json(folder / "config.json")
-    hidden = configuration.get("hidden_size") or configuration.get("text_config", {}).get("hidden_size")
-    if not hidden:
-        raise ModelLoadError(
-            f"The folder {folder} does not say how long the model's vectors are: its config.json has no hidden_size.",
-            "Use an embedding model in sentence-transformers or transformers format.",
+def _dimension(wanted: _Id, full: int) -> int:
+    """Return the length of the vectors, cut where that was asked for."""
+    if wanted.cut is None:
+        return full
+    allowed = wanted.row.matryoshka if wanted.row else ()
+    if wanted.cut not in allowed:
+        lengths = ", ".join(str(length) for length in allowed) or "none"
+        raise UsageError(
+            f"{wanted.name} was not trained to have its vectors of {full} numbers cut to {wanted.cut}; "
+            f"it can be cut to: {lengths}.",
+            f"Use one of these, or all of it: {wanted.name}",
         )
-    return int(hidden)
+    return wanted.cut
 
 
-def _max_tokens(folder: Path) -> int:
-    """Return the smallest of the windows that the model's files state, and at most DEFAULT_MAX_TOKENS."""
-    configuration = _read_json(folder / "config.json")
-    positions = configuration.get("max_position_embeddings")
-    if positions and configuration.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
-        positions -= 2  # RoBERTa counts positions from the padding index on: two of them are never used
-    stated = (
-        positions,
-        _read_json(folder / "sentence_bert_config.json").get("max_seq_length"),
-        _read_json(folder / "tokenizer_config.json").get("model_max_length"),
+def _refuse_untrusted(wanted: _Id, *, trusted: bool) -> None:
+    """Refuse a model that only its own code can run, before gigabytes of it are fetched."""
+    if wanted.row is not None and wanted.row.runs is Runs.REMOTE_CODE and not trusted:
+        raise ModelLoadError(
+            f"{wanted.name} can only be run with Python code that comes with its files, and none is run unless you trust it.",
+            f"Read that code at https://huggingface.co/{wanted.row.id}; then set "
+            f"RAG_APP_MODELS__TRUSTED_CODE='[\"{wanted.row.id}\"]'. "
+            f"Or have a server run it: {SERVED}{wanted.row.id} (docs/served-models.md).",
+        )
+
+
+def _is_served(wanted: _Id) -> bool:
+    return wanted.served or (wanted.row is not None and wanted.row.runs is Runs.SERVED)
+
+
+def _resolve_served(wanted: _Id, models: ModelSettings) -> EmbedderSpec:
+    row = wanted.row
+    if not models.served_url:
+        why = f": its published code cannot run here. {row.notes}" if row and row.runs is Runs.SERVED else "."
+        raise ModelNotAvailable(
+            f"{wanted.full} is run by a server, and none is configured{why}",
+            "Start one that speaks OpenAI's API, and set RAG_APP_MODELS__SERVED_URL=http://127.0.0.1:8000/v1 "
+            "(docs/served-models.md).",
+        )
+    full_dimension = row.dimension if row else served_dimension(wanted.name, models)
+    fingerprint = Fingerprint(
+        model=wanted.full,
+        revision="served",  # what a server runs cannot be hashed from here; `kb verify` compares vectors
+        files_sha256="",
+        dimension=_dimension(wanted, full_dimension),
+        pooling=row.pooling if row else "served",
+        normalised=True,
+        query_prompt=row.query_prompt if row else "",
+        passage_prompt=row.passage_prompt if row else "",
+        max_tokens=row.max_tokens if row else SERVED_MAX_TOKENS,
+        dtype="served",
     )
-    return min([DEFAULT_MAX_TOKENS, *(int(value) for value in stated if value)])
+    return EmbedderSpec(None, fingerprint, row, full_dimension)

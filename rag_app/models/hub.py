@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rag_app.config import HubName
 from rag_app.errors import ModelLoadError, ModelNotAvailable
 from rag_app.models.catalogue import BUNDLED, ModelRow
 
@@ -67,6 +68,8 @@ def locate(
     kind: str,
     offline: bool,
     announce: Announce = quietly,
+    hub: HubName = "huggingface",
+    with_code: bool = False,
 ) -> ModelFiles:
     """Return the folder of a model, fetching it from the hub if it is not on the machine.
 

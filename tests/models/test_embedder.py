@@ -21,8 +21,8 @@ from rag_app.errors import EmbeddingError, ModelLoadError
 from rag_app.models import embedder_spec
 from rag_app.models.catalogue import Catalogue, EmbedderRow
 from rag_app.models.embedder import CatalogueEmbedding
-from rag_app.models.embedder_spec import DEFAULT_MAX_TOKENS, resolve_embedder
-from rag_app.models.hub import Origin
+from rag_app.models.embedder_spec import resolve_embedder
+from rag_app.models.model_folder import DEFAULT_MAX_TOKENS
 from tests.checkpoints import make_bert_embedder
 
 PROMPTS = {"query": "query: ", "document": "passage: "}
@@ -73,7 +73,7 @@ def test_the_specification_is_read_from_the_files(pooling: str, tmp_path: Path) 
     folder = make_bert_embedder(tmp_path, pooling=pooling, window=48, prompts=PROMPTS)
     spec = resolve_embedder(str(folder), offline=True)
     fingerprint = spec.fingerprint
-    assert (spec.path, spec.origin, spec.row) == (folder, Origin.FOLDER, None)
+    assert (spec.path, spec.row) == (folder, None)
     assert spec.model_id == str(folder)
     assert (fingerprint.pooling, fingerprint.dimension, fingerprint.max_tokens) == (pooling, 32, 48)
     assert (fingerprint.query_prompt, fingerprint.passage_prompt) == ("query: ", "passage: ")
@@ -223,7 +223,7 @@ def row_for(folder: Path, **changes: object) -> EmbedderRow:
 
 
 def use_row(monkeypatch: pytest.MonkeyPatch, row: EmbedderRow) -> None:
-    monkeypatch.setattr(embedder_spec, "load_catalogue", lambda: Catalogue((row,), ()))
+    monkeypatch.setattr(embedder_spec, "load_catalogue", lambda: Catalogue((row,), (), ()))
 
 
 def test_the_catalogue_decides_prompts_and_window(copy_of: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +329,6 @@ DOCUMENTS = [
 def test_the_bundled_model_gives_the_published_cosines() -> None:
     spec = resolve_embedder("bundled", offline=True)
     assert spec.model_id == "sentence-transformers/all-MiniLM-L6-v2"
-    assert spec.origin is Origin.BUNDLED
     with (spec.path / "model.safetensors").open("rb") as file:
         published = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
         assert hashlib.file_digest(file, "sha256").hexdigest() == published
