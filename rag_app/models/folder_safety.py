@@ -1,9 +1,184 @@
-"""Stub, being written."""
+"""Refuses a model folder that would have code run, before anything of it is loaded.
+
+A model is data from a stranger. What can name code in it: modules.json and router_config.json (classes), a Dense layer's
+activation and a word tokenizer's class (dotted paths that are imported), `auto_map` (Python files of the repository), an
+attention from the hub, adapters, and arguments for loading: sentence-transformers 6 strips `trust_remote_code` from those, but
+passes `weights_only=false` on to transformers 5, which then unpickles. Both load `.bin` and `.pt` with
+`torch.load(weights_only=True)` without it. Python files that nothing names are not run.
+This module knows nothing of what a model computes.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from rag_app.errors import ModelLoadError
+
+_ALLOWED_CLASS = re.compile(r"sentence_transformers(\.\w+)+")
+_ALLOWED_ACTIVATION = re.compile(r"torch\.nn(\.\w+)+")
+_ALLOWED_METHOD = re.compile(r"forward|get_\w+|encode\w*")
+# A name with a slash is code on the hub, which transformers fetches by means of the package `kernels`.
+_ATTENTION = ("attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
+_MODEL_ARGUMENTS = {
+    "dtype",
+    "torch_dtype",
+    "attn_implementation",
+    "add_pooling_layer",
+    "low_cpu_mem_usage",
+}
+_REFUSED_ARGUMENTS = {"weights_only", "trust_remote_code", "code_revision", "auto_map"}
 
 
 def check_folder(folder: Path, *, trusted: bool) -> None:
-    """Stub."""
+    """Refuse a folder whose files name code that is none of the libraries' own, or paths that leave the folder.
+
+    Args:
+        folder: that of a model.
+        trusted: the user allowed the model's own code; paths that leave the folder are refused all the same.
+
+    Raises:
+        ModelLoadError: with the file and the key. Also for a configuration that is no JSON.
+    """
+    modules = _modules(folder)
+    for where in dict.fromkeys((folder, *(folder / path for path, _ in modules))):
+        for path in sorted(where.glob("*.json")):
+            if path.name.endswith(".index.json"):
+                _check_shards(path)
+            elif path.name not in ("tokenizer.json", "vocab.json", "modules.json"):
+                _check_configuration(path, trusted=trusted)
+    for _, kind in modules:
+        if not trusted and not _ALLOWED_CLASS.fullmatch(kind):
+            raise _would_run_code(folder / "modules.json", "type", kind)
+
+
+def _modules(folder: Path) -> list[tuple[str, str]]:
+    """Return path and type of each module, of routers too."""
+    file = folder / "modules.json"
+    entries = _read(file, list) if file.is_file() else []
+    found = []
+    for entry in entries:
+        if not (isinstance(entry, dict) and isinstance(entry.get("path"), str) and isinstance(entry.get("type"), str)):
+            raise ModelLoadError(f"{file} has an entry without a path or a type.", "Fetch the model again.")
+        _check_inside(file, "path", entry["path"])
+        found.append((entry["path"], entry["type"]))
+        found += _routed(folder, entry["path"])
+    return found
+
+
+def _routed(folder: Path, inside: str) -> Iterator[tuple[str, str]]:
+    """Give path and type of the modules that a router in `inside` chooses between."""
+    for name in ("router_config.json", "config.json"):
+        file = folder / inside / name
+        types = _read(file, dict).get("types") if file.is_file() else None
+        for path, kind in types.items() if isinstance(types, dict) else ():
+            _check_inside(file, "types", path)
+            yield f"{inside}/{path}".lstrip("/"), str(kind)
+
+
+def _check_inside(file: Path, key: str, path: str) -> None:
+    windows = PureWindowsPath(path)
+    if ".." in windows.parts or windows.drive or windows.root or PurePosixPath(path).is_absolute():
+        raise ModelLoadError(
+            f"{file} names a path outside the model's folder: {key} = {path!r}.",
+            "Do not use this model: no honest one does this.",
+        )
+
+
+def _check_shards(file: Path) -> None:
+    shards = _read(file, dict).get("weight_map")
+    for name in shards.values() if isinstance(shards, dict) else ():
+        _check_inside(file, "weight_map", str(name))
+
+
+def _check_configuration(file: Path, *, trusted: bool) -> None:
+    """Refuse what a configuration names of code. A list (of added tokens) names none."""
+    configuration = _read(file, dict | list)  # type: ignore[arg-type]
+    if not isinstance(configuration, dict) or trusted:
+        return
+    for key, value in _named_code(file, configuration):
+        raise _would_run_code(file, key, value)
+
+
+def _named_code(file: Path, configuration: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    """Give the keys that name code, with what they name."""
+    if "auto_map" in configuration and not _is_native(file.parent):
+        yield "auto_map", configuration["auto_map"]
+    activation = configuration.get("activation_function")
+    # Models have one too, by a short name (`gelu`): only a dotted path is imported. Which would pass for the default where
+    # it is refused: a model with another activation than it was trained with is another model.
+    if isinstance(activation, str) and "." in activation and not _ALLOWED_ACTIVATION.fullmatch(activation):
+        yield "activation_function", activation
+    tokenizer = configuration.get("tokenizer_class")
+    if isinstance(tokenizer, str) and "." in tokenizer and not _ALLOWED_CLASS.fullmatch(tokenizer):
+        yield "tokenizer_class", tokenizer
+    if file.name == "adapter_config.json":
+        yield "base_model_name_or_path", configuration.get("base_model_name_or_path")
+    for key, value in _walk(configuration):
+        if key in _ATTENTION and "/" in str(value):
+            yield key, value
+        if (
+            file.name.startswith("sentence_")
+            and key == "method"
+            and isinstance(value, str)
+            and not _ALLOWED_METHOD.fullmatch(value)
+        ):
+            yield key, value
+    yield from _named_arguments(configuration)
+
+
+def _named_arguments(configuration: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    """Give the arguments for loading that sentence-transformers would pass on and that are not known to be harmless."""
+    for name in ("model_args", "model_kwargs"):
+        arguments = configuration.get(name)
+        for key, value in arguments.items() if isinstance(arguments, dict) else ():
+            if key not in _MODEL_ARGUMENTS:
+                yield f"{name}.{key}", value
+    for name in ("tokenizer_args", "processor_kwargs", "config_args", "config_kwargs"):
+        for key, value in _walk(configuration.get(name)):
+            if key in _REFUSED_ARGUMENTS:
+                yield f"{name}.{key}", value
+
+
+def _walk(value: object) -> Iterator[tuple[str, object]]:
+    """Give every key of nested objects, with its value."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield str(key), inner
+            yield from _walk(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _walk(inner)
+
+
+def _is_native(folder: Path) -> bool:
+    """Whether transformers has the architecture itself: without trust it then passes over the code beside the files."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    file = folder / "config.json"
+    return file.is_file() and _read(file, dict).get("model_type") in CONFIG_MAPPING_NAMES
+
+
+def _read(file: Path, expected: type) -> Any:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelLoadError(
+            f"{file} cannot be read: {error.strerror}.", "Give this user the right to read it."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelLoadError(f"{file} is not valid JSON: {error}.", "Fetch the model again.") from error
+    if not isinstance(content, expected):
+        raise ModelLoadError(f"{file} holds another kind of JSON than expected.", "Fetch the model again.")
+    return content
+
+
+def _would_run_code(file: Path, key: str, value: object) -> ModelLoadError:
+    return ModelLoadError(
+        f"{file} would have code run that is not a part of the libraries used here: {key} = {str(value)[:120]!r}.",
+        "Nothing was loaded. If you have read that code and trust it, name the model as you name it to this program: "
+        "RAG_APP_MODELS__TRUSTED_CODE='[\"ID or folder\"]'.",
+    )

