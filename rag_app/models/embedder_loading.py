@@ -1,7 +1,7 @@
 """Loads an embedding model as a `SentenceTransformer`, made to run as its specification says, or refused.
 
-What the published files alone do not say is set here: the text tower of CLIP, attention that looks both ways, the token that
-every text must end in. What they say is compared with the specification: pooling, dimension, window.
+What the published files alone do not say is set here: the text part of a model for pictures too, attention that looks both
+ways, the token that every text must end in. What they say is compared with the specification: pooling, dimension.
 This module knows nothing of batches or of LlamaIndex.
 """
 
@@ -17,11 +17,11 @@ from tokenizers.processors import Sequence, TemplateProcessing
 
 from rag_app.errors import ModelLoadError
 from rag_app.models.catalogue import EmbedderRow, Runs
-from rag_app.models.clip_text import ClipText
 from rag_app.models.device import dtype_for
 from rag_app.models.embedder_spec import EmbedderSpec
 from rag_app.models.folder_safety import check_folder
-from rag_app.models.model_folder import has_modules, pooling_name
+from rag_app.models.model_folder import has_modules, has_towers, pooling_name
+from rag_app.models.text_part import ClipText, TextTokens
 
 QUERY = "query"
 PASSAGE = "text"  # the name by which HuggingFaceEmbedding asks for the prompt of a passage
@@ -68,6 +68,10 @@ def _built(spec: EmbedderSpec, path: Path, device: str) -> SentenceTransformer:
     row = spec.row
     if row is not None and row.runs is Runs.CLIP:
         return SentenceTransformer(modules=[ClipText(path, dtype), Normalize()], device=device)
+    if row is not None and row.runs is Runs.NATIVE and has_towers(path):
+        text = TextTokens(path, dtype)
+        pooling = Pooling(text.get_embedding_dimension(), pooling_mode=row.pooling)
+        return SentenceTransformer(modules=[text, pooling, Normalize()], device=device)
     loading: dict[str, Any] = {"local_files_only": True, "trust_remote_code": spec.trusted}
     if row is not None and not has_modules(path) and not row.has_modules:
         transformer = Transformer(str(path), model_kwargs={"dtype": dtype} | loading, config_kwargs=loading)
@@ -112,15 +116,15 @@ def _end_texts_with(model: SentenceTransformer, row: EmbedderRow) -> None:
     over `add_eos_token` in tokenizer_config.json, where some models have it.
     """
     tokenizer = model.tokenizer
-    wanted = tokenizer.convert_tokens_to_ids(row.end_of_sequence)
-    if wanted is None or wanted == tokenizer.unk_token_id:
+    backend = tokenizer.backend_tokenizer
+    wanted = backend.token_to_id(row.end_of_sequence)
+    if wanted is None:
         raise ModelLoadError(
             f"The tokenizer of {row.id} does not know the token {row.end_of_sequence} that every text must end in.",
             "Fetch the model again, with all its files.",
         )
     if tokenizer("a").input_ids[-1:] == [wanted]:
         return
-    backend = tokenizer.backend_tokenizer
     ending = TemplateProcessing(
         single=f"$A {row.end_of_sequence}",
         pair=f"$A $B {row.end_of_sequence}",

@@ -60,6 +60,12 @@ def has_modules(folder: Path) -> bool:
     return (folder / MODULES).is_file()
 
 
+def has_towers(folder: Path) -> bool:
+    """Whether the model was made for pictures or sound beside text."""
+    configuration = _read_json(folder / "config.json")
+    return any(configuration.get(name) for name in ("vision_config", "audio_config"))
+
+
 def stated_pooling(folder: Path) -> str | None:
     """Return how the model pools its tokens; None where its folder does not say."""
     for configuration in _modules(folder, "Pooling"):
