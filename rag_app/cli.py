@@ -13,7 +13,7 @@ import typer
 
 from rag_app.cli_kb import kb_app
 from rag_app.cli_options import AsJson, Device, Hub, Indexes, Offline
-from rag_app.terminal import print_json, run_command, say
+from rag_app.terminal import as_typed, print_json, run_command, say
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
@@ -71,7 +71,7 @@ def _ask(
     from rag_app.models.embedder_spec import embedder_name
     from rag_app.store.live import LiveKnowledgeBase
 
-    question = checked_question(question, settings.limits)  # before anything is loaded for it
+    question = checked_question(as_typed(question), settings.limits)  # before anything is loaded for it
     live = LiveKnowledgeBase(settings.indexes, kb)
     opened = live.current().knowledge_base  # its files are read to the end while the models are loaded
     if embed_model is not None:

@@ -22,6 +22,14 @@ def say(message: str) -> None:
     print(printable(message), file=sys.stderr, flush=True)
 
 
+def as_typed(text: str) -> str:
+    """Return the text of an argument, which Python took apart byte by byte where the locale knows no Chinese (LC_ALL=C)."""
+    try:
+        return text.encode(errors="surrogateescape").decode()
+    except UnicodeError:  # a terminal of another encoding: what was typed cannot be known
+        return text
+
+
 def print_json(value: object) -> None:
     """Print one JSON object to standard output, in ASCII where the output's encoding has no Chinese."""
     is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")

@@ -28,9 +28,16 @@ class Outcome:
         return json.loads(self.output)
 
 
-def run(*arguments: str, environment: dict[str, str] | None = None, folder: Path = REPOSITORY) -> Outcome:
-    """Run `python -m ARGUMENTS` and wait for it."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAG_APP_")}
+def run(
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    without: tuple[str, ...] = (),
+    folder: Path = REPOSITORY,
+) -> Outcome:
+    """Run `python -m ARGUMENTS` and wait for it, in an environment without RAG_APP_* and the names in `without`."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("RAG_APP_") and name not in without
+    }
     done = subprocess.run(
         [sys.executable, "-m", *arguments],
         capture_output=True,

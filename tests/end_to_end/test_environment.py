@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import HANDBOOK
+from tests.conftest import HANDBOOK, TEXTS
 from tests.end_to_end.commands import Outcome, run
 from tests.ui.server import free_port, running
 
@@ -172,3 +172,60 @@ def test_an_output_without_chinese_ends_no_command(tmp_path: Path, tiny_embedder
     assert {Path(document["path"]).name for document in built.json["documents"]} >= {"说明.txt", "图.png"}
     printed = run("ingest", *flags, "--offline", environment=ascii_only)
     assert printed.code == 0, printed.messages
+
+
+# B61: the same results as in a clean environment
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("notes") / "docs"
+    for name, text in TEXTS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def built_and_asked(
+    notes: Path, model: Path, indexes: Path, environment: dict[str, str], without: tuple[str, ...] = ()
+) -> tuple[object, object]:
+    """Build a base and ask it; return the passages with their scores, and what the build says of its model."""
+    where = ("--kb", "notes", "--indexes", str(indexes), "--json", "--offline")
+    built = run("ingest", str(notes), "--embed-model", str(model), *where, environment=environment, without=without)
+    assert built.code == 0, built.messages
+    asked = run("rag_app", "ask", "忘记密码怎么办？", "--no-answer", *where, environment=environment, without=without)
+    assert asked.code == 0, asked.messages
+    model_line = built.json["models"][0]
+    return asked.json["passages"], (model_line["fingerprint"], model_line["embedded"], model_line["truncated"])
+
+
+@pytest.fixture(scope="module")
+def clean(notes: Path, tiny_embedder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[object, object]:
+    return built_and_asked(notes, tiny_embedder, tmp_path_factory.mktemp("clean"), {})
+
+
+@pytest.mark.parametrize(
+    ("environment", "without"),
+    [
+        (HOSTILE, ()),
+        ({"PYTHONOPTIMIZE": "1"}, ()),
+        ({}, ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HF_HOME")),
+        ({"HF_HOME": "NOT_A_FOLDER", "XDG_DATA_HOME": "NOT_A_FOLDER"}, ()),
+    ],
+    ids=["keys, test switches, C locale", "optimised", "no HOME", "nowhere to write"],
+)
+def test_b61_a_hostile_environment_changes_nothing(
+    clean: tuple[object, object],
+    notes: Path,
+    tiny_embedder: Path,
+    tmp_path: Path,
+    guarded: tuple[dict[str, str], Path],
+    environment: dict[str, str],
+    without: tuple[str, ...],
+) -> None:
+    guard, log = guarded
+    (tmp_path / "file").write_text("a file, where a folder is expected")
+    filled = {name: str(tmp_path / "file") if value == "NOT_A_FOLDER" else value for name, value in environment.items()}
+    guard = {name: guard[name] for name in ("SOCKET_LOG", "PYTHONPATH")}
+    assert built_and_asked(notes, tiny_embedder, tmp_path / "indexes", guard | filled, without) == clean
+    assert log.read_text() == ""
