@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest.cautions import warn_of_languages, warn_of_truncation
+from ingest.cautions import warn_of_cuts, warn_of_languages
 from ingest.embedding import PassageEmbedder, embed_chunks
 from ingest.events import Event, EventHandler, EventKind
 from ingest.parsing import ParsedDocument, TakenOver, load_document, parse
@@ -54,7 +54,6 @@ def build(request: BuildRequest, settings: Settings, on_event: EventHandler) -> 
         with writer.writer_lock(settings.indexes / layout.checked_name(request.kb)):
             plan = make_plan(request, settings, on_event)
             report = _bring_up_to_date(request.kb, plan, _read(plan, on_event), settings, on_event)
-        warn_of_truncation(report.models, on_event)
         on_event(Event(EventKind.DONE, report.generation))
     return replace(report, seconds=round(time.perf_counter() - started, 3))
 
@@ -156,8 +155,8 @@ def _bring_up_to_date(
         return unchanged
     on_event(Event(EventKind.CHUNKED, "", total=len(contents.passages)))
     fingerprints = [model.fingerprint for model in plan.models]
-    warn_of_languages(fingerprints, contents.reports, on_event)
     new = [fingerprint for fingerprint in fingerprints if fingerprint not in kept]
+    warn_of_languages(new, contents.reports, on_event)  # of the others it was said when they were built
     with space_for(plan.base, contents.passages, new):
         vectors: dict[Fingerprint, ModelVectors | None] = {}
         models: list[ModelReport] = []
@@ -178,6 +177,8 @@ def _bring_up_to_date(
         )
         on_event(Event(EventKind.PUBLISHING, report.generation))
         publish(plan.base, _draft(plan, contents, vectors, report))
+    embedded = [said for said in models if said.fingerprint in {fingerprint.digest for fingerprint in new}]
+    warn_of_cuts(embedded, new, contents.reports, contents.passages, on_event)
     return report
 
 

