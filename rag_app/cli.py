@@ -120,6 +120,7 @@ def _load_generator(settings: Settings) -> LLM:
         offline=settings.offline,
         max_new_tokens=settings.answering.max_new_tokens,
         announce=say,
+        hub=settings.models.hub,
     )
 
 

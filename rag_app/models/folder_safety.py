@@ -2,9 +2,11 @@
 
 A model is data from a stranger. What can name code in it: modules.json and router_config.json (classes), a Dense layer's
 activation and a word tokenizer's class (dotted paths that are imported), `auto_map` (Python files of the repository), an
-attention from the hub, adapters, and arguments for loading: sentence-transformers 6 strips `trust_remote_code` from those, but
-passes `weights_only=false` on to transformers 5, which then unpickles. Both load `.bin` and `.pt` with
-`torch.load(weights_only=True)` without it. Python files that nothing names are not run.
+attention from the hub, and arguments for loading: sentence-transformers 6 strips `trust_remote_code` from those, but passes
+`weights_only=false` on to transformers 5, which then unpickles where it takes the number format from the weights. Both load
+`.bin` and `.pt` with `torch.load(weights_only=True)` otherwise. Python files that nothing names are not run.
+What can name another model, which may be fetched and was checked by nobody: adapters, and sentence-transformers' retrieval
+models (`base_model_name_or_path`, asked of the hub also offline), and a tokenizer from elsewhere (`tokenizer_name_or_path`).
 This module knows nothing of what a model computes.
 """
 
@@ -18,11 +20,15 @@ from typing import Any
 
 from rag_app.errors import ModelLoadError
 
-_ALLOWED_CLASS = re.compile(r"sentence_transformers(\.\w+)+")
+_FETCH = "Fetch it again, or choose another: rag-app models list"
+
+# A class by its capital letter: modules that are imported there, such as pickle, can be reached by a dotted path too.
+_ALLOWED_CLASS = re.compile(r"sentence_transformers(\.\w+)*\.[A-Z]\w*")
 _ALLOWED_ACTIVATION = re.compile(r"torch\.nn(\.\w+)+")
 _ALLOWED_METHOD = re.compile(r"forward|get_\w+|encode\w*")
-# A name with a slash is code on the hub, which transformers fetches by means of the package `kernels`.
-_ATTENTION = ("attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
+# Of attention and experts. A name with a slash is code on the hub, which transformers fetches by the package `kernels`.
+_IMPLEMENTATION = "_implementation"
+_OTHER_MODELS = ("base_model_name_or_path", "tokenizer_name_or_path")
 _MODEL_ARGUMENTS = {
     "dtype",
     "torch_dtype",
@@ -45,7 +51,7 @@ def check_folder(folder: Path, *, trusted: bool) -> None:
     """
     modules = _modules(folder)
     for where in dict.fromkeys((folder, *(folder / path for path, _ in modules))):
-        for path in sorted(where.glob("*.json")):
+        for path in _configurations(where):
             if path.name.endswith(".index.json"):
                 _check_shards(path)
             elif path.name not in ("tokenizer.json", "vocab.json", "modules.json"):
@@ -55,18 +61,29 @@ def check_folder(folder: Path, *, trusted: bool) -> None:
             raise _would_run_code(folder / "modules.json", "type", kind)
 
 
+def _configurations(folder: Path) -> list[Path]:
+    # Not by glob: where a file system makes no difference between them, config.JSON is read for config.json
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".json") if folder.is_dir() else []
+
+
 def _modules(folder: Path) -> list[tuple[str, str]]:
-    """Return path and type of each module, of routers too."""
+    """Return path and type of each module, also of those that a router chooses between, and so on."""
     file = folder / "modules.json"
     entries = _read(file, list) if file.is_file() else []
-    found = []
+    waiting = []
     for entry in entries:
         if not (isinstance(entry, dict) and isinstance(entry.get("path"), str) and isinstance(entry.get("type"), str)):
-            raise ModelLoadError(f"{file} has an entry without a path or a type.", "Fetch the model again.")
+            raise ModelLoadError(f"{file} has an entry without a path or a type.", _FETCH)
         _check_inside(file, "path", entry["path"])
-        found.append((entry["path"], entry["type"]))
-        found += _routed(folder, entry["path"])
-    return found
+        waiting.append((entry["path"], entry["type"]))
+    found: dict[tuple[str, str], None] = {}
+    while waiting:
+        module = waiting.pop(0)
+        # One that names itself is met once; it is for the libraries to refuse
+        if module not in found:
+            found[module] = None
+            waiting += _routed(folder, module[0])
+    return list(found)
 
 
 def _routed(folder: Path, inside: str) -> Iterator[tuple[str, str]]:
@@ -76,7 +93,7 @@ def _routed(folder: Path, inside: str) -> Iterator[tuple[str, str]]:
         types = _read(file, dict).get("types") if file.is_file() else None
         for path, kind in types.items() if isinstance(types, dict) else ():
             _check_inside(file, "types", path)
-            yield f"{inside}/{path}".lstrip("/"), str(kind)
+            yield PurePosixPath(inside, path).as_posix(), str(kind)
 
 
 def _check_inside(file: Path, key: str, path: str) -> None:
@@ -99,6 +116,12 @@ def _check_configuration(file: Path, *, trusted: bool) -> None:
     configuration = _read(file, dict | list)  # type: ignore[arg-type]
     if not isinstance(configuration, dict) or trusted:
         return
+    for key, value in _walk(configuration):
+        if key in _OTHER_MODELS and (value or file.name == "adapter_config.json"):
+            raise ModelLoadError(
+                f"{file} would have another model loaded, from outside this folder: {key} = {str(value)[:120]!r}.",
+                "Nothing was loaded. Use a model that is whole: an adapter merged into its base, a tokenizer of its own.",
+            )
     for key, value in _named_code(file, configuration):
         raise _would_run_code(file, key, value)
 
@@ -115,10 +138,8 @@ def _named_code(file: Path, configuration: dict[str, Any]) -> Iterator[tuple[str
     tokenizer = configuration.get("tokenizer_class")
     if isinstance(tokenizer, str) and "." in tokenizer and not _ALLOWED_CLASS.fullmatch(tokenizer):
         yield "tokenizer_class", tokenizer
-    if file.name == "adapter_config.json":
-        yield "base_model_name_or_path", configuration.get("base_model_name_or_path")
     for key, value in _walk(configuration):
-        if key in _ATTENTION and "/" in str(value):
+        if _IMPLEMENTATION in key and "/" in str(value):
             yield key, value
         if (
             file.name.startswith("sentence_")
@@ -145,13 +166,14 @@ def _named_arguments(configuration: dict[str, Any]) -> Iterator[tuple[str, objec
 
 def _walk(value: object) -> Iterator[tuple[str, object]]:
     """Give every key of nested objects, with its value."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield str(key), inner
-            yield from _walk(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _walk(inner)
+    waiting = [value]  # no recursion: JSON may be nested deeper than Python calls
+    while waiting:
+        outer = waiting.pop()
+        if isinstance(outer, dict):
+            yield from ((str(key), inner) for key, inner in outer.items())
+            waiting += outer.values()
+        elif isinstance(outer, list):
+            waiting += outer
 
 
 def _is_native(folder: Path) -> bool:
@@ -170,9 +192,9 @@ def _read(file: Path, expected: type) -> Any:
             f"{file} cannot be read: {error.strerror}.", "Give this user the right to read it."
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ModelLoadError(f"{file} is not valid JSON: {error}.", "Fetch the model again.") from error
+        raise ModelLoadError(f"{file} is not valid JSON: {error}.", _FETCH) from error
     if not isinstance(content, expected):
-        raise ModelLoadError(f"{file} holds another kind of JSON than expected.", "Fetch the model again.")
+        raise ModelLoadError(f"{file} holds another kind of JSON than expected.", _FETCH)
     return content
 
 

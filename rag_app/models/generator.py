@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, CompletionResponse, CompletionResponseGen, LLMMetadata
@@ -17,10 +18,12 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import CustomLLM
 from llama_index.core.llms.callbacks import llm_completion_callback
 
+from rag_app.config import HubName
 from rag_app.errors import GenerationError, ModelLoadError
 from rag_app.models.catalogue import GeneratorRow, load_catalogue
 from rag_app.models.conversion import converted_folder
 from rag_app.models.device import dtype_for, resolve_device
+from rag_app.models.folder_safety import check_folder
 from rag_app.models.hub import Announce, Origin, locate, quietly
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ def load_generator(
     offline: bool,
     max_new_tokens: int,
     announce: Announce = quietly,
+    hub: HubName = "huggingface",
 ) -> LocalGenerator:
     """Find and load a generator.
 
@@ -46,6 +50,7 @@ def load_generator(
         offline: never ask the hub.
         max_new_tokens: the longest answer, in the model's tokens.
         announce: told what is about to be downloaded or converted.
+        hub: which one is asked.
 
     Raises:
         ModelNotAvailable: not on the machine, and not to be had.
@@ -55,7 +60,7 @@ def load_generator(
     catalogue = load_catalogue()
     chosen = model_id or catalogue.default_generator(on_gpu=device == "cuda").id
     row = catalogue.generator(chosen)
-    files = locate(chosen, row, kind="generator", offline=offline, announce=announce)
+    files = locate(chosen, row, kind="generator", offline=offline, announce=announce, hub=hub)
     path = files.path
     if row is not None and row.gguf_file and files.origin is Origin.BUNDLED:
         path = converted_folder(row, path, announce=announce)
@@ -78,17 +83,18 @@ class LocalGenerator(CustomLLM):
         """Load tokenizer and weights from the folder `path`.
 
         Raises:
-            ModelLoadError: the folder does not hold a causal language model with a chat template.
+            ModelLoadError: the folder does not hold a causal language model with a chat template, or would run code.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
         super().__init__(callback_manager=CallbackManager([]))
         logging.disable_progress_bar()
+        check_folder(Path(path), trusted=False)
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+            self._tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
             model = AutoModelForCausalLM.from_pretrained(
-                path, local_files_only=True, dtype=dtype_for(device, generating=True)
+                path, local_files_only=True, trust_remote_code=False, dtype=dtype_for(device, generating=True)
             )
         except Exception as error:  # damaged files raise what they like: SafetensorError is an Exception and no more
             raise ModelLoadError(

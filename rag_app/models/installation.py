@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from rag_app.config import HubName
 from rag_app.errors import ModelNotAvailable
-from rag_app.models.catalogue import BUNDLED, load_catalogue
+from rag_app.models.catalogue import BUNDLED, EmbedderRow, Runs, load_catalogue
 from rag_app.models.conversion import converted_folder
 from rag_app.models.hub import locate, package_folder
 
@@ -40,6 +40,8 @@ def install(
         return
     row = catalogue.embedder(model_id) or catalogue.reranker(model_id) or catalogue.generator(model_id)
     kind = "generator" if catalogue.generator(model_id) else "embedding model"
+    if isinstance(row, EmbedderRow) and row.runs is Runs.SERVED:
+        announce(f"{row.id} is run by a server: here its files are of no use by themselves (docs/served-models.md).")
     files = locate(model_id, row, kind=kind, offline=False, announce=announce, hub=hub, with_code=with_code)
     announce(f"{model_id} is on this machine: {files.path}")
 

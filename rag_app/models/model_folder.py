@@ -155,7 +155,7 @@ def _read_json(path: Path) -> Any:
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ModelLoadError(f"{path} is not valid JSON: {error}.", "Fetch the model again.") from error
     expected = list if path.name == MODULES else dict
     if not isinstance(content, expected):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -255,7 +256,7 @@ def test_a_damaged_folder_is_named(tiny_generator: Path, tmp_path: Path, name: s
         load(folder)
     assert str(folder) in caught.value.found
     assert "\n" not in str(caught.value)
-    assert "rag-app models list" in caught.value.remedy
+    assert "rag-app models " in caught.value.remedy
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
@@ -279,3 +280,19 @@ def test_the_default_for_a_cpu_is_looked_for_where_none_is_given(
     expected = load_catalogue().default_generator(on_gpu=False).id
     with pytest.raises(ModelNotAvailable, match=f"The generator {expected}"):
         load_generator(None, device="cpu", offline=True, max_new_tokens=8)
+
+
+def test_a_folder_that_would_run_its_own_code_is_refused_and_nobody_is_asked_whether_it_may(
+    tiny_generator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers, left to itself, asks on the terminal."""
+    folder = Path(shutil.copytree(tiny_generator, tmp_path / "copy"))
+    canary = tmp_path / "canary"
+    (folder / "own.py").write_text(f"open({str(canary)!r}, 'w')\nclass Own: pass\n")
+    names = {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Own"}}
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | names))
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with pytest.raises(ModelLoadError, match=r"config\.json would have code run.*auto_map"):
+        load(folder)
+    assert not canary.exists()
