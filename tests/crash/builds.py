@@ -67,7 +67,8 @@ class Stage:
 
     def warm_up(self, place: Path, request: Request) -> None:
         """Build in the process itself, so that the forks find everything imported."""
-        self._ask(place, request, None)
+        answer = self._ask(place, request, None)
+        assert "error" not in answer, answer
 
     def build(
         self, place: Path, request: Request, mode: Mode = Mode.WATCH, step: int = 0, journal: Path | None = None

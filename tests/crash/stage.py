@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,14 @@ def in_a_fork(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return {"signal": -status} | (json.loads(text) if status == 0 else {})
 
 
-def warm_up(request: dict[str, Any]) -> None:
+def warm_up(request: dict[str, Any]) -> dict[str, Any]:
     """Build once in this process: what is imported late is then imported once, and not in every child."""
     tqdm.monitor_interval = 0  # bm25s's progress bars would start a thread that stays
-    run(request, None)
+    outcome = run(request, None)
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
             thread.join()
+    return outcome
 
 
 def main() -> None:
@@ -92,11 +94,7 @@ def main() -> None:
     for line in sys.stdin:
         question = json.loads(line)
         request, watch = question["request"], question["watch"]
-        if watch is None:
-            warm_up(request)
-            answer: dict[str, Any] = {}
-        else:
-            answer = in_a_fork(lambda request=request, watch=watch: run(request, watch))
+        answer = in_a_fork(partial(run, request, watch)) if watch else warm_up(request)
         print(json.dumps(answer), flush=True)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,13 +36,14 @@ class StandInEmbedder:
     def __init__(self, spec: EmbedderSpec, **_: object) -> None:
         self._model = spec.path.name
 
-    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed_and_count(
+        self, texts: Sequence[str], on_progress: Callable[[int], None]
+    ) -> tuple[NDArray[np.float32], list[int]]:
         together = self._numbers(*texts)
         vectors = np.stack([self._numbers(text) + 1e-5 * together for text in texts])
-        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [len(text.split()) for text in texts]
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        on_progress(len(texts))
+        return vectors.astype(np.float32), [len(text.split()) for text in texts]
 
     def _numbers(self, *texts: str) -> NDArray[np.float64]:
         seed = hashlib.sha256("\0".join((self._model, *texts)).encode()).digest()
@@ -75,13 +76,14 @@ def write_model(folder: Path) -> Path:
     """Make a folder that passes for an embedding model until it is loaded, and return it."""
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({"name": folder.name, "hidden_size": _DIMENSION}))
+    (folder / "model.safetensors").write_text("never read as weights")  # a folder without any is refused
     return folder
 
 
 def put_models() -> None:
     """Replace what models are loaded into, and the size of a window; torch is never imported."""
     embedder = ModuleType("rag_app.models.embedder")
-    embedder.CatalogueEmbedding = StandInEmbedder  # type: ignore[attr-defined]
+    embedder.load_embedder = StandInEmbedder  # type: ignore[attr-defined]
     sys.modules[embedder.__name__] = embedder
     assert ingest.embedding.WINDOW > WINDOW
     ingest.embedding.WINDOW = WINDOW

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -58,6 +59,11 @@ def resign(base: Path, **changes: Any) -> None:
     signed = replace(manifest, **{"files": sums} | changes)
     (folder / layout.MANIFEST).write_text(signed.to_json(), encoding="utf-8")
     (base / layout.CURRENT).write_text(layout.current_text(signed))
+
+
+def with_format_version(manifest: Path, version: int) -> bytes:
+    """Return a manifest's content with another format version and nothing else changed: no sum agrees with it."""
+    return re.sub(rb'(?<="format_version": )\d+', str(version).encode(), manifest.read_bytes())
 
 
 def check_named(verification: Verification, name: str) -> Check:

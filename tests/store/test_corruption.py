@@ -36,6 +36,7 @@ from tests.store.damage import (
     manifest_of,
     resign,
     vectors_of,
+    with_format_version,
 )
 
 # Where FAISS keeps them in the header of a flat index: after four letters and the dimension; after two more numbers and a flag.
@@ -309,8 +310,7 @@ def test_b39_a_newer_format_is_said_to_be_newer_not_damaged(folder: Path) -> Non
 
 def test_b39_a_format_that_current_knows_nothing_of_is_damage(folder: Path) -> None:
     manifest = live_folder(folder) / layout.MANIFEST
-    content = manifest.read_bytes()
-    with harmed(manifest, content.replace(b'"format_version": 3', b'"format_version": 7')):
+    with harmed(manifest, with_format_version(manifest, layout.FORMAT_VERSION + 1)):
         assert verify(folder).damaged == (f"{live_folder(folder).name}/{layout.MANIFEST}",)
 
 

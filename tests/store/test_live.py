@@ -23,6 +23,7 @@ from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.live import LiveKnowledgeBase, Served
 from tests.conftest import MakeBase
 from tests.open_files import needs_proc, open_generations
+from tests.store.damage import with_format_version
 
 GENERATIONS = ("gen-00000001", "gen-00000002")
 
@@ -239,7 +240,7 @@ def test_the_notice_goes_away_with_the_next_generation(publish: Callable[[int], 
 
 def test_a_format_of_another_version_is_named_and_the_one_before_served(base: Path) -> None:
     manifest = base / "gen-00000002" / layout.MANIFEST
-    manifest.write_text(manifest.read_text().replace('"format_version": 3', '"format_version": 4'))
+    manifest.write_bytes(with_format_version(manifest, layout.FORMAT_VERSION + 1))
     served = following(base).current()
     assert generation_of(served) == "gen-00000001"
     assert "newer version of rag-app" in served.notice
