@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 # Texts kept together: sorted by length inside, committed to the cache in one transaction. What a kill loses.
 WINDOW = 1024
-# Texts between two signs of progress.
-_STEP = 64
 # How far from 1 the length of a unit vector may be.
 _LENGTH_TOLERANCE = 1e-3
 # Another version of these may change the last digits of a vector.
@@ -36,11 +34,14 @@ _LIBRARIES = ("sentence-transformers", "tokenizers", "torch", "transformers")
 class PassageEmbedder(Protocol):
     """What a build needs of an embedding model."""
 
-    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return unit vectors, shape (texts, dimension)."""
+    def embed_and_count(
+        self, texts: Sequence[str], on_progress: Callable[[int], None]
+    ) -> tuple[NDArray[np.float32], list[int]]:
+        """Return unit vectors, shape (texts, dimension), and how many tokens each text has for the model, were there no window.
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return how many tokens each text has for the model, were there no window."""
+        `on_progress` is told now and then how many of the texts are done.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -130,22 +131,22 @@ class _CheckedModel:
 
     def embed(self, window: Sequence[str]) -> tuple[NDArray[np.float32], list[int]]:
         """Return vectors, shape (texts, dimension), and token counts."""
-        vectors = np.empty((len(window), self._fingerprint.dimension), dtype=np.float32)
-        for first in range(0, len(window), _STEP):
-            part = window[first : first + _STEP]
-            try:
-                vectors[first : first + _STEP] = self._usable(part)
-            except EmbeddingError as error:
-                if error.row is None:
-                    raise
-                document = self._document_of(part[error.row])
-                raise EmbeddingError(f"{error.found} It stands in {document}.", error.remedy) from error
-            self._done += len(part)
-            self._on_event(Event(EventKind.EMBEDDING, self._fingerprint.model, self._done, self._total))
-        return vectors, self._embedder.count_tokens(window)
 
-    def _usable(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        vectors = np.asarray(self._embedder.embed_passages(texts), dtype=np.float32)
+        def on_progress(done: int) -> None:
+            self._on_event(Event(EventKind.EMBEDDING, self._fingerprint.model, self._done + done, self._total))
+
+        try:
+            vectors, tokens = self._embedder.embed_and_count(window, on_progress)
+            self._check(vectors, window)
+        except EmbeddingError as error:
+            if error.row is None:
+                raise
+            document = self._document_of(window[error.row])
+            raise EmbeddingError(f"{error.found} It stands in {document}.", error.remedy) from error
+        self._done += len(window)
+        return vectors, tokens
+
+    def _check(self, vectors: NDArray[np.float32], texts: Sequence[str]) -> None:
         model, expected = self._fingerprint.model, (len(texts), self._fingerprint.dimension)
         if vectors.shape != expected:
             raise EmbeddingError(
@@ -164,7 +165,6 @@ class _CheckedModel:
                 "Run on another device (--device cpu), or use another model.",
                 row=row,
             )
-        return vectors
 
 
 def _report(

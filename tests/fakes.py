@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,12 +53,19 @@ class FakePassageEmbedder:
     def __init__(self) -> None:
         self.embedded: list[str] = []
 
+    def embed_and_count(
+        self, texts: Sequence[str], on_progress: Callable[[int], None]
+    ) -> tuple[NDArray[np.float32], list[int]]:
+        parts = []
+        for first in range(0, len(texts), 64):  # as a real model, some at a time
+            part = texts[first : first + 64]
+            parts.append(self.embed_passages(part))
+            on_progress(first + len(part))
+        return np.concatenate(parts), [len(text.split()) for text in texts]
+
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.embedded.extend(texts)
         return np.stack([hash_vector(text) for text in texts])
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [len(text.split()) for text in texts]
 
 
 class HashEmbedding(BaseEmbedding):

@@ -2,25 +2,29 @@
 
 The stock class puts empty prompts in place of a model's own, loads half precision on a CPU, sorts no more than ten texts
 by length, repeats a failing call for eight seconds and cuts long texts without a word. This one sets exactly the prompts,
-window, pooling and format of an `EmbedderSpec`, embeds in batches sorted by length, and can count what the window cuts.
+window, pooling and format of an `EmbedderSpec`, embeds in batches of texts alike in tokens, and counts what the window cuts.
 This module knows nothing of documents or indexes.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+from sentence_transformers.util import batch_to_device
 
 from rag_app.config import ModelSettings
 from rag_app.datatypes import Fingerprint
 from rag_app.errors import EmbeddingError
+from rag_app.models.batches import run_each, token_batches
 from rag_app.models.device import resolve_device
 from rag_app.models.embedder_loading import PASSAGE, QUERY, is_static, load_sentence_transformer
 from rag_app.models.embedder_spec import EmbedderSpec
@@ -30,29 +34,33 @@ from rag_app.models.unit_vectors import unit_vectors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Measured on two cores, chunks of the default size: 8 and 16 within 5 % of one another, 32 a quarter slower
-# (docs/benchmarks.md, "Embedding speed"). The GPU figure is not measured: no GPU was at hand.
-CPU_BATCH_SIZE = 16
-GPU_BATCH_SIZE = 128
+# Tokens a batch, padding included. Measured on two cores: from 512 to 2048 within a tenth of one another, 8192 slower
+# (docs/benchmarks.md, "Embedding speed"). The GPU's is not measured: no GPU was at hand.
+CPU_BATCH_TOKENS = 1024
+GPU_BATCH_TOKENS = 16384
+# Texts that LlamaIndex hands over at once; batches are cut from them by tokens.
+_TEXTS_AT_ONCE = 1024
 
 
 class CatalogueEmbedding(HuggingFaceEmbedding):
     """An embedding model with the prompts, window, pooling and number format of its specification.
 
-    Vectors are float32 and of unit length. Calls from several threads wait for one another: a fast tokenizer's
-    truncation state is shared, and with other settings in another thread it was seen to cut at the wrong length.
+    Vectors are float32 and of unit length. Calls from several threads wait for one another. So does all tokenizing: a fast
+    tokenizer's truncation state is shared, and with other settings in another thread it was seen to cut at the wrong length.
     """
 
     _spec: EmbedderSpec = PrivateAttr()
     _lock: threading.Lock = PrivateAttr()
+    _tokenizer_lock: threading.Lock = PrivateAttr()
+    _batch_tokens: int = PrivateAttr()
 
-    def __init__(self, spec: EmbedderSpec, *, device: str = "auto", batch_size: int | None = None) -> None:
+    def __init__(self, spec: EmbedderSpec, *, device: str = "auto", batch_tokens: int | None = None) -> None:
         """Load the model.
 
         Args:
             spec: from `resolve_embedder`, not of a served model.
             device: `auto`, `cpu`, `cuda` or `mps`.
-            batch_size: texts a forward pass; None: what was measured to be good for the device.
+            batch_tokens: of a forward pass, padding included; None: what was measured to be good for the device.
 
         Raises:
             ModelLoadError: the files cannot be loaded, or the model is not what the specification says.
@@ -66,7 +74,7 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
             "query_instruction": spec.fingerprint.query_prompt,
             "text_instruction": spec.fingerprint.passage_prompt,
             "normalize": True,
-            "embed_batch_size": batch_size or (CPU_BATCH_SIZE if device == "cpu" else GPU_BATCH_SIZE),
+            "embed_batch_size": _TEXTS_AT_ONCE,
             "callback_manager": CallbackManager([]),
         }
         MultiModalEmbedding.__init__(self, **fields)
@@ -76,6 +84,8 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
         self._target_devices = None
         self._spec = spec
         self._lock = threading.Lock()
+        self._tokenizer_lock = threading.Lock()
+        self._batch_tokens = batch_tokens or (CPU_BATCH_TOKENS if device == "cpu" else GPU_BATCH_TOKENS)
 
     @classmethod
     def class_name(cls) -> str:
@@ -93,47 +103,111 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
         Raises:
             EmbeddingError: a vector with a value that is not finite, or of length zero.
         """
-        return self._encode(list(texts), PASSAGE)
+        vectors, _ = self.embed_and_count(texts)
+        return vectors
+
+    def embed_and_count(
+        self, texts: Sequence[str], on_progress: Callable[[int], None] = lambda _: None
+    ) -> tuple[NDArray[np.float32], list[int]]:
+        """Return the vectors of passages, and what `count_tokens` says of them.
+
+        Args:
+            texts: any number.
+            on_progress: told after each batch how many texts are done.
+
+        Raises:
+            EmbeddingError: as `embed_passages`.
+        """
+        return self._encode(list(texts), PASSAGE, on_progress)
 
     def embed_question(self, text: str) -> NDArray[np.float32]:
         """Return the vector of a question, shape (dimension,), unit length."""
-        vector: NDArray[np.float32] = self._encode([text], QUERY)[0]
+        vectors, _ = self._encode([text], QUERY)
+        vector: NDArray[np.float32] = vectors[0]
         return vector
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens the model would read of each passage were there no window: prompt and special tokens too."""
-        prompted = [self.fingerprint.passage_prompt + text for text in texts]
-        with self._lock:
-            tokenizer = self._model.tokenizer
-            if is_static(self._model):
-                return [len(encoding.ids) for encoding in tokenizer.encode_batch(prompted, add_special_tokens=False)]
-            encoded = tokenizer(prompted, truncation=False, verbose=False)
+        return self._count(texts, PASSAGE) if texts else []
+
+    def _count(self, texts: Sequence[str], prompt_name: str) -> list[int]:
+        if is_static(self._model):
+            return _static_counts(self._features(texts, prompt_name))
+        prompted = [self._model.prompts[prompt_name] + text for text in texts]
+        with self._tokenizer_lock:
+            encoded = self._model.tokenizer(prompted, truncation=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
-    def _encode(self, texts: list[str], prompt_name: str | None) -> NDArray[np.float32]:
+    def _encode(
+        self, texts: list[str], prompt_name: str, on_progress: Callable[[int], None] = lambda _: None
+    ) -> tuple[NDArray[np.float32], list[int]]:
+        vectors = np.empty((len(texts), self._spec.full_dimension), dtype=np.float32)
         try:
             with self._lock:
-                vectors = self._model.encode(
-                    texts,
-                    prompt_name=prompt_name,
-                    batch_size=self.embed_batch_size,  # encode sorts the texts by length before it cuts the batches
-                    convert_to_numpy=True,
-                    show_progress_bar=False,
-                )
+                counts = self._fill(vectors, texts, prompt_name, on_progress) if texts else []
         except (RuntimeError, MemoryError) as error:  # torch's way of saying that memory is used up, among others
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            batch = min(len(texts), self.embed_batch_size)
             raise EmbeddingError(
-                f"{self.fingerprint.model} failed on a batch of {batch} texts: {reason:.200}",
+                f"{self.fingerprint.model} failed on a batch of {self._batch_tokens} tokens: {reason:.200}",
                 "Use smaller chunks (--chunk-tokens), another device (--device cpu), or a smaller model.",
             ) from error
-        array = np.asarray(vectors, dtype=np.float32).reshape(len(texts), -1 if texts else self._spec.full_dimension)
-        return unit_vectors(array, texts, self._spec)
+        return unit_vectors(vectors, texts, self._spec), counts
+
+    def _fill(
+        self,
+        vectors: NDArray[np.float32],
+        texts: Sequence[str],
+        prompt_name: str,
+        on_progress: Callable[[int], None],
+    ) -> list[int]:
+        """Write the model's vectors of all texts, and return how many tokens each has."""
+        if is_static(self._model):  # a look-up: nothing to batch
+            features = self._features(texts, prompt_name)
+            counts = _static_counts(features)
+            vectors[:] = self._forward(features)
+            on_progress(len(texts))
+            return counts
+        counts = self._count(texts, prompt_name)
+        lengths = [min(count, self.fingerprint.max_tokens) for count in counts]
+        batches = token_batches(lengths, self._batch_tokens)
+        long = sum(lengths[batch[0]] > self._batch_tokens for batch in batches)
+        done = 0
+        # What is too long for a batch has all threads, and the memory, to itself.
+        for part, together in ((batches[:long], False), (batches[long:], self._device == "cpu")):
+            calls = [partial(self._embed_batch, [texts[row] for row in batch], prompt_name) for batch in part]
+            for number, found in run_each(calls, together=together):
+                vectors[part[number]] = found
+                done += len(part[number])
+                on_progress(done)
+        return counts
+
+    def _embed_batch(self, texts: Sequence[str], prompt_name: str) -> NDArray[np.float32]:
+        return self._forward(self._features(texts, prompt_name))
+
+    def _features(self, texts: Sequence[str], prompt_name: str) -> dict[str, Any]:
+        """Return what the model reads of texts, as sentence-transformers prepares it: cut at the window, padded."""
+        with self._tokenizer_lock:
+            features: dict[str, Any] = self._model.preprocess(list(texts), prompt=self._model.prompts[prompt_name])
+        return features
+
+    def _forward(self, features: dict[str, Any]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            output = self._model(batch_to_device(features, self._model.device))
+        found: NDArray[np.float32] = output["sentence_embedding"].float().cpu().numpy()
+        return found
 
     def _embed(self, inputs: list[Any], prompt_name: str | None = None) -> list[list[float]]:
         """Embed without the stock class's retries: an input that fails once fails always."""
-        vectors: list[list[float]] = self._encode([str(text) for text in inputs], prompt_name).tolist()
+        found, _ = self._encode([str(text) for text in inputs], prompt_name or PASSAGE)
+        vectors: list[list[float]] = found.tolist()
         return vectors
+
+
+def _static_counts(features: dict[str, Any]) -> list[int]:
+    """Return the tokens of each text: a static model's texts lie one after the other."""
+    ends = np.append(features["offsets"][1:].numpy(), len(features["input_ids"]))
+    counts: list[int] = (ends - features["offsets"].numpy()).tolist()
+    return counts
 
 
 Embedder = CatalogueEmbedding | ServedEmbedding

@@ -21,6 +21,7 @@ from rag_app.models.device import dtype_for
 from rag_app.models.embedder_spec import EmbedderSpec
 from rag_app.models.folder_safety import check_folder
 from rag_app.models.model_folder import has_modules, has_towers, pooling_name
+from rag_app.models.packed_linear import pack_linear_layers
 from rag_app.models.text_part import ClipText, TextTokens
 
 QUERY = "query"
@@ -55,6 +56,8 @@ def load_sentence_transformer(spec: EmbedderSpec, device: str) -> SentenceTransf
     _check_pooling(model, spec)
     if spec.row is not None:
         _set_peculiarities(model, spec.row)
+    if device == "cpu":
+        pack_linear_layers(model)
     return model.eval()
 
 

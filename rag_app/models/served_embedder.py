@@ -6,7 +6,7 @@ This module knows nothing of documents or indexes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,6 +61,16 @@ class ServedEmbedding(BaseEmbedding):
         """
         return self._encode(texts, self.fingerprint.passage_prompt)
 
+    def embed_and_count(
+        self, texts: Sequence[str], on_progress: Callable[[int], None] = lambda _: None
+    ) -> tuple[NDArray[np.float32], list[int]]:
+        """Return the vectors of passages, and what `count_tokens` says of them.
+
+        Raises:
+            EmbeddingError, ModelNotAvailable: as `embed_passages`.
+        """
+        return self._encode(texts, self.fingerprint.passage_prompt, on_progress), self.count_tokens(texts)
+
     def embed_question(self, text: str) -> NDArray[np.float32]:
         """Return the vector of a question, shape (dimension,), unit length."""
         vector: NDArray[np.float32] = self._encode([text], self.fingerprint.query_prompt)[0]
@@ -81,12 +91,15 @@ class ServedEmbedding(BaseEmbedding):
                 counts[row] = count if tokens is None else tokens
         return counts
 
-    def _encode(self, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
+    def _encode(
+        self, texts: Sequence[str], prompt: str, on_progress: Callable[[int], None] = lambda _: None
+    ) -> NDArray[np.float32]:
         parts = [np.empty((0, self.fingerprint.dimension), dtype=np.float32)]
         for first in range(0, len(texts), BATCH_SIZE):
             batch = texts[first : first + BATCH_SIZE]
             vectors, _ = self._server.embed([prompt + text for text in batch])
             parts.append(unit_vectors(vectors, batch, self._spec))
+            on_progress(first + len(batch))
         return np.concatenate(parts)
 
     def _get_query_embedding(self, query: str) -> list[float]:

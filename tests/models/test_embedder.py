@@ -166,6 +166,39 @@ def test_passages_come_back_in_order_and_at_unit_length(embedding: CatalogueEmbe
         assert cosine(vector, embedding.embed_passages([text])[0]) > 0.9999
 
 
+def test_batches_are_small_or_large_with_the_same_vectors_and_counts(prompted: Path) -> None:
+    """Of 40 tokens, where the longest texts are batches of their own, and all in one."""
+    spec = resolve_embedder(str(prompted), offline=True)
+    small, large = (CatalogueEmbedding(spec, device="cpu", batch_tokens=tokens) for tokens in (40, 100_000))
+    texts = [text[:length] for text in TEXTS.values() for length in (400, 5, 60)]
+    vectors, counts = small.embed_and_count(texts)
+    assert counts == small.count_tokens(texts)
+    assert max(counts) > 40
+    np.testing.assert_allclose(vectors, large.embed_passages(texts), atol=1e-5)
+
+
+def test_the_same_texts_give_the_same_bytes_on_any_number_of_cores(embedding: CatalogueEmbedding) -> None:
+    texts = [f"{number} {text[: 5 * number]}" for number in range(60) for text in TEXTS.values()]
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (2, 3, 4):
+            torch.set_num_threads(threads)
+            found.append(embedding.embed_passages(texts).tobytes())
+    finally:
+        torch.set_num_threads(before)
+    assert len(set(found)) == 1
+
+
+def test_progress_counts_texts_to_the_last(embedding: CatalogueEmbedding) -> None:
+    told: list[int] = []
+    texts = [text[:length] for text in TEXTS.values() for length in range(5, 300, 5)]
+    embedding.embed_and_count(texts, told.append)
+    assert told == sorted(told)
+    assert told[-1] == len(texts)
+    assert len(told) > 1
+
+
 def test_no_passages_give_no_vectors(embedding: CatalogueEmbedding) -> None:
     assert embedding.embed_passages([]).shape == (0, 32)
 

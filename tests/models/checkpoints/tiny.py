@@ -53,7 +53,7 @@ class Tiny:
         row = tiny_row(model, folder, **changes)
         self._monkeypatch.setattr(embedder_spec, "load_catalogue", lambda: Catalogue((row,), (), ()))
         spec = resolve_embedder(f"{folder}@{CUT}" if cut else str(folder), offline=True, models=ModelSettings())
-        return CatalogueEmbedding(spec, device="cpu", batch_size=8)
+        return CatalogueEmbedding(spec, device="cpu")
 
 
 def tiny_row(model: Published, folder: Path, **changes: object) -> EmbedderRow:

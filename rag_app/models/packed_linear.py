@@ -1,0 +1,55 @@
+"""Linear layers on an x86 processor, run by oneDNN, with their weights laid out for it once.
+
+torch leaves float32 products to MKL, which on AMD's processors was measured at half the speed of oneDNN, also a part of torch
+(docs/benchmarks.md, "Embedding speed"). `torch.compile` runs linear layers in this way too, but wants a C++ compiler.
+This module knows nothing of any particular model.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class PackedLinear(nn.Module):
+    """What a linear layer computes, float32, without gradients. The weights are held once, in oneDNN's own order."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        """Take over the weights of a layer."""
+        super().__init__()
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        bias: torch.Tensor | None = linear.bias
+        self.bias = None if bias is None else bias.detach()
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())  # noqa: SLF001
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """The weights in the common order, shape (out, in): a copy, for code that looks at them."""
+        dense: torch.Tensor = self._packed.to_dense()
+        return dense
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return shape (..., out) for shape (..., in)."""
+        run = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
+        product: torch.Tensor = run(values, self._packed, self.bias, "none", [], "")
+        return product
+
+
+def pack_linear_layers(model: nn.Module) -> None:
+    """Put packed layers in place of a model's plain linear ones, where this processor and this torch can run them."""
+    if not _can_pack():
+        return
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            # No subclasses: their forward may be another. No shared weights of embeddings are copied: those are no layers.
+            if type(child) is nn.Linear and child.weight.dtype is torch.float32 and child.weight.device.type == "cpu":
+                setattr(module, name, PackedLinear(child))
+
+
+def _can_pack() -> bool:
+    return (
+        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and torch.backends.cpu.get_cpu_capability().startswith("AVX")
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")  # torch's own operators, but not documented ones
+        and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+    )
