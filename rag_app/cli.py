@@ -13,6 +13,7 @@ import typer
 from rag_app.cli_kb import kb_app
 from rag_app.cli_models import models_app
 from rag_app.cli_options import AsJson, Device, Hub, Indexes, Offline
+from rag_app.cli_similarity import similarity
 from rag_app.terminal import as_typed, run_command, say
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(kb_app, name="kb")
+app.command()(similarity)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`rag-app models`: what models there are, which to choose, and getting one.
+"""`rag-app models`: what models there are, which to choose, getting one, and making a fast one from another.
 
 This module knows nothing of how anything is done. What is slow to import is imported inside a command.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rag_app.cli_options import AsJson, Hub, Indexes
+from rag_app.cli_options import AsJson, Device, Hub, Indexes, Offline
 from rag_app.terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from rag_app.models.catalogue import Catalogue, ModelRow
     from rag_app.models.needs import Needs
 
-models_app = typer.Typer(no_args_is_help=True, help="The models this program knows, which to choose, and getting one.")
+models_app = typer.Typer(
+    no_args_is_help=True, help="The models this program knows, which to choose, getting and making one."
+)
 
 Languages = Annotated[
     list[str] | None,
@@ -177,3 +179,51 @@ def models_install(
 
     models = load_settings(models={"hub": hub}).models
     install(model, announce=say, hub=models.hub, with_code=model in models.trusted_code)
+
+
+@models_app.command("distil")
+def models_distil(
+    model: Annotated[str, typer.Argument(help="What it is made from: a Hugging Face id, a folder, or 'bundled'.")],
+    kb: Annotated[str | None, typer.Option(help="A knowledge base whose passages are read for it.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="It will be own/NAME; else named after the model and the knowledge base.")
+    ] = None,
+    dimensions: Annotated[int | None, typer.Option(min=1, help="Numbers a vector; else 256.")] = None,
+    indexes: Indexes = None,
+    offline: Offline = False,
+    hub: Hub = None,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a static embedding model of your own from another: many times faster, at a loss (docs/static-models.md)."""
+    from rag_app.cli_models_output import distilled_as_json, distilling, print_distilled
+    from rag_app.config import load_settings
+    from rag_app.models.distillation import DIMENSION, check_name, default_name, distil
+    from rag_app.models.embedder_spec import embedder_name, resolve_embedder
+
+    settings = load_settings(indexes=indexes, offline=offline or None, device=device, models={"hub": hub})
+    name = default_name(embedder_name(model), kb) if name is None else name
+    check_name(name)  # before anything is read or fetched
+    passages = _passages_of(kb, settings.indexes) if kb is not None else []
+    spec = resolve_embedder(model, offline=settings.offline, announce=say, models=settings.models)
+    with distilling(spec.model_id) as on_progress:
+        made = distil(
+            spec,
+            name=name,
+            passages=passages,
+            dimension=dimensions or DIMENSION,
+            device=settings.device,
+            on_progress=on_progress,
+        )
+    if as_json:
+        print_json(distilled_as_json(made, kb))
+    else:
+        print_distilled(made, kb)
+
+
+def _passages_of(kb: str, indexes: Path) -> list[str]:
+    """Return the passages of a knowledge base as they are embedded."""
+    from rag_app.store.knowledge_base import KnowledgeBase
+    from rag_app.text import searchable
+
+    return [searchable(passage.embedded_text) for passage in KnowledgeBase.open(indexes, kb).chunks.all_chunks()]

@@ -1,4 +1,4 @@
-"""What `rag-app models` prints: the catalogue, a row of it, advice; as text and as JSON.
+"""What `rag-app models` prints: the catalogue, a row of it, advice, a model that was made; as text and as JSON.
 
 What goes to a terminal is broken at its width, what goes elsewhere is not. This module knows nothing of flags.
 """
@@ -8,18 +8,23 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from rag_app.datatypes import NO_WINDOW
 from rag_app.models.catalogue import ModelRow, Runs
 from rag_app.models.hub import find_on_machine
 from rag_app.models.needs import is_served
 from rag_app.models.standings import BENCHMARKS
+from rag_app.terminal import say
 
 if TYPE_CHECKING:
     from rag_app.models.advice import Advice, Recommendation
+    from rag_app.models.distillation import Distilled
     from rag_app.models.needs import Needs
+    from rag_app.models.token_vectors import Progress
 
 _LABEL = 22
 _UNBROKEN = 1 << 20  # columns
@@ -54,7 +59,8 @@ def print_model(row: Mapping[str, Any]) -> None:
                 meaning = f": {BENCHMARKS[key]}" if key in BENCHMARKS else ""
                 print(f"{'':{_LABEL}}    {key} = {part}{meaning}")
         else:
-            print(f"{name:>{_LABEL}}  {str(value)!r}" if isinstance(value, str) else f"{name:>{_LABEL}}  {value}")
+            meaning = ": no window" if (name, value) == ("max_tokens", NO_WINDOW) else ""
+            print(f"{name:>{_LABEL}}  {repr(str(value)) if isinstance(value, str) else value}{meaning}")
 
 
 def advice_as_json(advice: Advice, kb: str | None) -> dict[str, Any]:
@@ -116,7 +122,7 @@ def _print_recommendation(rank: int, one: Recommendation, kb: str | None) -> Non
     )
     _print(
         f"{row.parameters_millions:g} million parameters, {costs}, {one.dimension} numbers a vector, "
-        f"reads {row.max_tokens} tokens, {row.licence}",
+        f"reads {row.reads} of a text, {row.licence}",
         indent="   ",
     )
     for reason in one.reasons:
@@ -136,8 +142,12 @@ def _command(one: Recommendation, kb: str | None) -> str:
         Runs.REMOTE_CODE: f"RAG_APP_MODELS__TRUSTED_CODE='[\"{one.row.id}\"]' ",
         Runs.SERVED: "RAG_APP_MODELS__SERVED_URL=http://127.0.0.1:8000/v1 ",
     }
+    return settings.get(one.row.runs, "") + _build_command(one.model, kb)
+
+
+def _build_command(model: str, kb: str | None) -> str:
     where = f"--kb {kb}" if kb is not None else "FOLDER --kb NAME"
-    return f"{settings.get(one.row.runs, '')}python -m ingest {where} --embed-model {one.model}"
+    return f"python -m ingest {where} --embed-model {model}"
 
 
 def _needs_in_words(needs: Needs) -> str:
@@ -156,6 +166,52 @@ def _needs_in_words(needs: Needs) -> str:
         (needs.served, "a server may run it"),
     )
     return ", ".join(words for applies, words in said if applies)
+
+
+@contextmanager
+def distilling(model_id: str) -> Iterator[Progress]:
+    """Say that a static model is being made, and give what shows how far it is: a bar where standard error is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    say(f"Distilling {model_id} ...")
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def on_progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(f"Reading {what}", total=total)
+            bars.update(tasks[what], completed=done)
+
+        yield on_progress
+
+
+def distilled_as_json(made: Distilled, kb: str | None) -> dict[str, Any]:
+    """Return the object that `models distil --json` prints; docs/static-models.md documents its keys."""
+    return {
+        "model": made.row.id,
+        "folder": str(made.folder),
+        "megabytes": round(sum(path.stat().st_size for path in made.folder.rglob("*") if path.is_file()) / 1e6, 1),
+        "tokens": made.tokens,
+        "dimension": made.row.dimension,
+        "passages": made.passages,
+        "seconds": round(made.seconds, 1),
+        "command": _build_command(made.row.id, kb),
+    }
+
+
+def print_distilled(made: Distilled, kb: str | None) -> None:
+    """Print what was made, from what, and how to use it."""
+    found = distilled_as_json(made, kb)
+    print(f"{found['model']} is on this machine: {found['folder']}")
+    print(
+        f"{found['megabytes']:g} MB, {found['tokens']:,} tokens of {found['dimension']} numbers; "
+        f"{found['passages']:,} passages were read; {found['seconds']:g} s"
+    )
+    print(f"Build with it: {found['command']}")
 
 
 def _print(text: str, indent: str = "") -> None:

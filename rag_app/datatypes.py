@@ -165,6 +165,10 @@ class Chunk:
         return "\n".join(part for part in (header, self.table_header, self.text) if part)
 
 
+# The window of a static model, which looks at one token at a time: it reads everything.
+NO_WINDOW = 2**31 - 1
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """What an embedding is, exactly. Two vectors may be compared only if all of this is equal.

@@ -194,7 +194,7 @@ def _reasons(row: EmbedderRow, needs: Needs, standings: Sequence[Standing]) -> l
     if row.parameters_millions <= LIGHT_MILLIONS:
         reasons.append(f"light: {row.parameters_millions:g} million parameters")
     if needs.window_tokens is not None:
-        reasons.append(f"reads {row.max_tokens} tokens of a passage")
+        reasons.append(f"reads {row.reads} of a passage")
     if needs.commercial:
         reasons.append(f"commercial use is allowed: {row.licence}")
     return reasons
@@ -219,6 +219,7 @@ def _caveats(row: EmbedderRow, needs: Needs, standings: Sequence[Standing], leng
         (not row.commercial, f"licence: {row.terms}"),
         (row.gated, "its terms have to be accepted on the hub before it is given out"),
         (row.runs is Runs.REMOTE_CODE, "runs only on Python code that comes with its files: read it first"),
+        (row.is_static, "static, it does not see the order of words: docs/static-models.md"),
         (is_served(row), "runs only on a server of yours: docs/served-models.md"),
         (
             not needs.gpu and row.parameters_millions > LIGHT_MILLIONS and not is_served(row),

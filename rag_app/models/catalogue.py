@@ -17,10 +17,13 @@ from typing import Any, TypeVar
 
 import platformdirs
 
+from rag_app.datatypes import NO_WINDOW
 from rag_app.errors import ConfigurationError
 from rag_app.language import SCRIPT_LANGUAGES, UNDETERMINED
 
 BUNDLED = "bundled"
+# Before the name of a model that was made here; no hub is asked for one.
+OWN = "own/"
 
 
 class Family(StrEnum):
@@ -119,6 +122,16 @@ class EmbedderRow(ModelRow):
     bidirectional: bool = False
     has_modules: bool = True
     images: bool = False
+
+    @property
+    def is_static(self) -> bool:
+        """Whether it has one vector a token, and so no window."""
+        return self.max_tokens == NO_WINDOW
+
+    @property
+    def reads(self) -> str:
+        """How much of a text it reads, in words."""
+        return "all" if self.is_static else f"{self.max_tokens} tokens"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rag_app.config import HubName
 from rag_app.errors import ModelLoadError, ModelNotAvailable
-from rag_app.models.catalogue import ModelRow
+from rag_app.models.catalogue import OWN, ModelRow
 from rag_app.models.download import fetch_from_hugging_face, repository_folder
 from rag_app.models.model_scope import cache_folder, cached_folders, fetch_from_model_scope, model_scope_id, revision_of
 from rag_app.models.needed_files import files_to_download as files_to_download  # noqa: PLC0414
@@ -177,7 +177,7 @@ def _install_command(wanted: Wanted) -> str:
 
 
 def _refuse_what_no_hub_has(wanted: Wanted) -> None:
-    """Refuse a path, a row with a folder of the user's, and a package: none of them is on a hub under that name."""
+    """Refuse a path, a model or folder of the user's own, and a package: none of them is on a hub under that name."""
     model_id, row = wanted.model_id, wanted.row
     if model_id.startswith((".", "~")) or Path(model_id).is_absolute():
         is_file = os.path.isfile(_folder(model_id))  # noqa: PTH113
@@ -191,6 +191,11 @@ def _refuse_what_no_hub_has(wanted: Wanted) -> None:
         raise ModelNotAvailable(
             f"There is no {wanted.kind} in {row.folder}, where the row of {row.id} in your catalogue.toml has it.",
             "Correct `folder` in that row, or put the model's files there.",
+        )
+    if model_id.startswith(OWN):
+        raise ModelNotAvailable(
+            f"There is no {wanted.kind} {model_id} on this machine.",
+            f"See: rag-app models list. To make one: rag-app models distil bundled --name {model_id.removeprefix(OWN)}",
         )
     if row is not None and row.alias == model_id:
         raise ModelNotAvailable(

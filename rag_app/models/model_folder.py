@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rag_app.datatypes import NO_WINDOW
 from rag_app.errors import ModelLoadError
 from rag_app.models.hub import files_to_download
 
 # A window of tens of thousands of tokens costs memory with its square; a model without a row gets this at most.
 DEFAULT_MAX_TOKENS = 8192
-# Of a static model, which looks at one token at a time: it reads everything.
-NO_WINDOW = 2**31 - 1
 
 MODULES = "modules.json"
 
