@@ -90,9 +90,7 @@ def all_ways(spec: EmbedderSpec) -> dict[str, Way]:
         name = f"oneDNN, one thread a batch of {tokens} tokens"
         name += " (CatalogueEmbedding)" if tokens == CPU_BATCH_TOKENS else ""
         ways[name] = CatalogueEmbedding(spec, device="cpu", batch_tokens=tokens).embed_passages
-    if importlib.util.find_spec("openvino"):
-        ways |= by_openvino(plain)
-    return ways
+    return ways | by_openvino(plain)
 
 
 def without_packing(spec: EmbedderSpec) -> CatalogueEmbedding:
@@ -131,7 +129,9 @@ def one_after_the_other(embedder: CatalogueEmbedding) -> Way:
 
 
 def by_openvino(embedder: CatalogueEmbedding) -> dict[str, Way]:
-    """Return OpenVINO in float32: a batch with all threads, and two batches at once."""
+    """Return OpenVINO in float32, a batch with all threads, and a batch a core; nothing where it is not installed."""
+    if not importlib.util.find_spec("openvino"):
+        return {}
     import openvino
 
     model = embedder._model

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from transformers.activations import GELUActivation
 
 
 class PackedLinear(nn.Module):
     """What a linear layer computes, float32, without gradients. The weights are held once, in oneDNN's own order."""
 
-    def __init__(self, linear: nn.Linear) -> None:
-        """Take over the weights of a layer."""
+    def __init__(self, linear: nn.Linear, *, gelu: bool = False) -> None:
+        """Take over the weights of a layer, and with `gelu` the exact GELU after it, while its values are still at hand."""
         super().__init__()
+        self._activation: tuple[str, list[float], str] = ("gelu", [], "none") if gelu else ("none", [], "")
         self.in_features, self.out_features = linear.in_features, linear.out_features
         bias: torch.Tensor | None = linear.bias
         self.bias = None if bias is None else bias.detach()
@@ -31,7 +33,7 @@ class PackedLinear(nn.Module):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return shape (..., out) for shape (..., in)."""
         run = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
-        product: torch.Tensor = run(values, self._packed, self.bias, "none", [], "")
+        product: torch.Tensor = run(values, self._packed, self.bias, *self._activation)
         return product
 
 
@@ -40,10 +42,14 @@ def pack_linear_layers(model: nn.Module) -> None:
     if not _can_pack():
         return
     for module in list(model.modules()):
+        # In all that transformers built on BERT's code: `dense`, then this, and nothing else.
+        gelu = isinstance(getattr(module, "intermediate_act_fn", None), GELUActivation)
         for name, child in module.named_children():
-            # No subclasses: their forward may be another. No shared weights of embeddings are copied: those are no layers.
+            # No subclasses: their forward may be another.
             if type(child) is nn.Linear and child.weight.dtype is torch.float32 and child.weight.device.type == "cpu":
-                setattr(module, name, PackedLinear(child))
+                setattr(module, name, PackedLinear(child, gelu=gelu and name == "dense"))
+                if gelu and name == "dense":
+                    module.intermediate_act_fn = nn.Identity()
 
 
 def _can_pack() -> bool:

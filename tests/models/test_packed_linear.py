@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from transformers import BertConfig
+from transformers.models.bert.modeling_bert import BertIntermediate
 
 from rag_app.models import packed_linear
 from rag_app.models.packed_linear import PackedLinear, pack_linear_layers
@@ -41,6 +43,19 @@ def test_code_that_looks_at_the_weights_finds_them() -> None:
     assert (packed.weight.dtype, packed.in_features, packed.out_features) == (torch.float32, 48, 33)
     assert packed.bias is not None
     torch.testing.assert_close(packed.bias, plain.bias.detach(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("activation", "is_fused"), [("gelu", True), ("gelu_new", False), ("relu", False)])
+def test_the_exact_gelu_after_a_layer_goes_into_it_and_no_other(activation: str, is_fused: bool) -> None:
+    torch.manual_seed(0)
+    layer = BertIntermediate(BertConfig(hidden_size=48, intermediate_size=96, hidden_act=activation))
+    values = torch.randn(5, 7, 48) * 3
+    with torch.inference_mode():
+        expected = layer(values)
+        pack_linear_layers(layer)
+        torch.testing.assert_close(layer(values), expected, rtol=1e-5, atol=1e-5)
+    assert isinstance(layer.dense, PackedLinear)
+    assert isinstance(layer.intermediate_act_fn, nn.Identity) == is_fused
 
 
 class Other(nn.Linear):
