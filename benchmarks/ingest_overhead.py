@@ -75,9 +75,7 @@ def build(folder: Path, embed_model: str, expected: int) -> float:
     with tempfile.TemporaryDirectory() as indexes:
         command = [sys.executable, "-m", "ingest", str(folder), "--embed-model", embed_model, "--offline", "--json"]
         started = time.perf_counter()
-        done = subprocess.run(
-            [*command, "--indexes", indexes], check=False, capture_output=True
-        )
+        done = subprocess.run([*command, "--indexes", indexes], check=False, capture_output=True)
         spent = time.perf_counter() - started
     report = json.loads(done.stdout)
     found = report["models"][0]["embedded"]
