@@ -30,11 +30,11 @@ import numpy as np
 from ir_measures import nDCG
 from machine import machine
 
-from rag_app.models import distillation
-from rag_app.models.distillation import distil
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
-from rag_app.models.token_vectors import guessed, outputs_of_tokens, whitened
+from rag_app.models.static import distillation
+from rag_app.models.static.distillation import distil
+from rag_app.models.static.token_vectors import guessed, outputs_of_tokens, whitened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable, Sequence
 from ingest.events import Event, EventHandler, EventKind
 from rag_app.datatypes import Chunk, DocumentReport, Fingerprint, ModelReport
 from rag_app.language import UNDETERMINED
-from rag_app.models.advice import Recommendation, better_choice
 from rag_app.models.catalogue import EmbedderRow, load_catalogue
+from rag_app.models.choosing.advice import Recommendation, better_choice
+from rag_app.models.choosing.needs import LanguageAndScript, needed_window, notable_languages
+from rag_app.models.choosing.standings import standing
 from rag_app.models.embedder_spec import catalogue_row
-from rag_app.models.needs import LanguageAndScript, needed_window, notable_languages
-from rag_app.models.standings import standing
 
 
 def warn_of_languages(

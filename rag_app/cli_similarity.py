@@ -17,8 +17,8 @@ from rag_app.text import printable
 
 if TYPE_CHECKING:
     from rag_app.config import Settings
+    from rag_app.models.choosing.similarity import Similarity
     from rag_app.models.embedder_spec import EmbedderSpec
-    from rag_app.models.similarity import Similarity
 
 _SHOWN = 60  # characters of a text
 
@@ -71,9 +71,9 @@ def _checked(texts: list[str]) -> list[str]:
 
 def _compare(spec: EmbedderSpec, texts: Sequence[str], settings: Settings, *, as_question: bool) -> Similarity:
     """Compare by one model, which is let go before the next is loaded."""
+    from rag_app.models.choosing.similarity import compare
     from rag_app.models.embedder import load_embedder
     from rag_app.models.held_embedders import HeldEmbedders
-    from rag_app.models.similarity import compare
 
     held = HeldEmbedders(1)
     try:

@@ -12,10 +12,11 @@ from rich.console import Console
 
 from rag_app.cli_models_output import distilling
 from rag_app.datatypes import NO_WINDOW
-from rag_app.models import distillation, embedder_spec
+from rag_app.models import embedder_spec
 from rag_app.models.catalogue import load_catalogue
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
+from rag_app.models.static import distillation
 from rag_app.text import searchable
 from tests.checkpoints import make_bert_embedder
 from tests.commands import Result, Run

@@ -124,7 +124,7 @@ def test_every_flag_reaches_what_it_is_for(run: Run) -> None:
 
 
 def test_the_memory_of_the_machine_is_the_limit_where_none_is_given(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag_app.models.needs.default_memory_gb", lambda: 1.0)
+    monkeypatch.setattr("rag_app.models.choosing.needs.default_memory_gb", lambda: 1.0)
     found = advise(run, "--language", "en")
     assert found["needs"]["memory_gb"] == 1.0
     assert all(one["memory_gb"] <= 1.0 for one in found["recommended"])
@@ -251,7 +251,7 @@ def test_install_asks_the_hub_that_is_named_and_fetches_code_only_of_what_is_tru
     def install(model_id: str, *, announce: Any, **options: Any) -> None:
         asked.append((model_id, options))
 
-    monkeypatch.setattr("rag_app.models.installation.install", install)
+    monkeypatch.setattr("rag_app.models.fetching.installation.install", install)
     monkeypatch.setenv("RAG_APP_MODELS__TRUSTED_CODE", '["me/mine"]')
     assert run("models", "install", "me/mine").code == 0
     assert run("models", "install", "BAAI/bge-m3", "--hub", "modelscope").code == 0

@@ -18,11 +18,17 @@ from pathlib import Path
 from rag_app.config import HubName
 from rag_app.errors import ModelLoadError, ModelNotAvailable
 from rag_app.models.catalogue import OWN, ModelRow
-from rag_app.models.download import fetch_from_hugging_face, repository_folder
-from rag_app.models.model_scope import cache_folder, cached_folders, fetch_from_model_scope, model_scope_id, revision_of
-from rag_app.models.needed_files import files_to_download as files_to_download  # noqa: PLC0414
-from rag_app.models.needed_files import holds_a_model, problem_of
-from rag_app.models.wanted import Wanted
+from rag_app.models.fetching.download import fetch_from_hugging_face, repository_folder
+from rag_app.models.fetching.model_scope import (
+    cache_folder,
+    cached_folders,
+    fetch_from_model_scope,
+    model_scope_id,
+    revision_of,
+)
+from rag_app.models.fetching.needed_files import files_to_download as files_to_download  # noqa: PLC0414
+from rag_app.models.fetching.needed_files import holds_a_model, problem_of
+from rag_app.models.fetching.wanted import Wanted
 
 # Read by huggingface_hub when it is imported, so set before: it would otherwise report which libraries are used.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -46,7 +46,7 @@ def test_the_better_model_is_the_one_that_the_command_advises(run: Run) -> None:
 
 
 def test_where_nothing_fits_this_machine_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag_app.models.advice.default_memory_gb", lambda: 0.1)
+    monkeypatch.setattr("rag_app.models.choosing.advice.default_memory_gb", lambda: 0.1)
     (warning,) = warnings("bundled", CHINESE)
     assert warning.endswith(
         "No model of the catalogue was made for all of them and runs here: see rag-app models advise"

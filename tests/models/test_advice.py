@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from rag_app.errors import UsageError
-from rag_app.models.advice import Advice, advise, better_choice
 from rag_app.models.catalogue import Runs, packaged_catalogue
-from rag_app.models.needs import Needs
+from rag_app.models.choosing.advice import Advice, advise, better_choice
+from rag_app.models.choosing.needs import Needs
 from tests.models.small_catalogue import (
     CHINESE_FIGURE,
     ENGLISH_FIGURE,
@@ -199,7 +199,7 @@ def test_the_same_needs_give_the_same_advice_whatever_the_order_of_the_languages
 
 
 def test_the_better_choice_is_what_advice_puts_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag_app.models.advice.default_memory_gb", lambda: 4.0)
+    monkeypatch.setattr("rag_app.models.choosing.advice.default_memory_gb", lambda: 4.0)
     choice = better_choice(PACKAGED, [("zh", "Hans"), ("en", "Latn")], 600)
     needs = Needs(languages=("en", "zh"), memory_gb=4.0, window_tokens=600)
     assert choice == advise(PACKAGED, needs).recommended[0]

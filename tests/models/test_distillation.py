@@ -12,12 +12,12 @@ import pytest
 
 from rag_app.datatypes import NO_WINDOW
 from rag_app.errors import ModelLoadError, UsageError
-from rag_app.models import distillation
 from rag_app.models.catalogue import load_catalogue
-from rag_app.models.distillation import READ_PASSAGES, Distilled, distil
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import EmbedderSpec, resolve_embedder
-from rag_app.models.own_rows import own_catalogue
+from rag_app.models.static import distillation
+from rag_app.models.static.distillation import READ_PASSAGES, Distilled, distil
+from rag_app.models.static.own_rows import own_catalogue
 from tests.checkpoints import make_bert_embedder
 
 PASSAGES = [

@@ -19,9 +19,9 @@ import pytest
 from huggingface_hub import constants
 
 from rag_app.errors import ModelNotAvailable
-from rag_app.models import download_progress
 from rag_app.models.catalogue import EmbedderRow, load_catalogue
-from rag_app.models.download_progress import DownloadProgress
+from rag_app.models.fetching import download_progress
+from rag_app.models.fetching.download_progress import DownloadProgress
 from rag_app.models.hub import ModelFiles, Origin, find_on_machine, locate
 from tests.conftest import REPOSITORY
 from tests.models.hub_server import COMMIT, Hub, running

@@ -13,11 +13,12 @@ import pytest
 from huggingface_hub import constants
 
 from rag_app.errors import ModelNotAvailable
-from rag_app.models import catalogue, installation
+from rag_app.models import catalogue
 from rag_app.models.catalogue import GeneratorRow, ModelRow, load_catalogue
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
-from rag_app.models.installation import GENERATOR_PACKAGE, install
+from rag_app.models.fetching import installation
+from rag_app.models.fetching.installation import GENERATOR_PACKAGE, install
 from tests.models.hub_server import COMMIT, Hub, running
 
 MODEL = "nobody/small"

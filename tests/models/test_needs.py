@@ -9,7 +9,14 @@ import pytest
 from rag_app.datatypes import Chunk, DocumentReport, FileStatus, ModelReport
 from rag_app.errors import UsageError
 from rag_app.models.catalogue import Runs, packaged_catalogue
-from rag_app.models.needs import Needs, check_languages, fitting_length, needed_window, notable_languages, objections
+from rag_app.models.choosing.needs import (
+    Needs,
+    check_languages,
+    fitting_length,
+    needed_window,
+    notable_languages,
+    objections,
+)
 from rag_app.text import size_in_units
 from tests.fakes import fake_fingerprint
 from tests.models.small_catalogue import row

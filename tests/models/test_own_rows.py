@@ -11,7 +11,7 @@ import pytest
 
 from rag_app.errors import ConfigurationError, UsageError
 from rag_app.models.catalogue import load_catalogue
-from rag_app.models.own_rows import add_embedder, own_catalogue
+from rag_app.models.static.own_rows import add_embedder, own_catalogue
 from tests.models.small_catalogue import row
 
 

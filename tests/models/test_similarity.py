@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rag_app.datatypes import Fingerprint
 from rag_app.language import Language
-from rag_app.models.similarity import compare
+from rag_app.models.choosing.similarity import compare
 from tests.fakes import fake_fingerprint, hash_vector
 from tests.models.small_catalogue import row
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag_app.models.catalogue import packaged_catalogue
-from rag_app.models.standings import BENCHMARKS, MULTILINGUAL, benchmarks_of, standing
+from rag_app.models.choosing.standings import BENCHMARKS, MULTILINGUAL, benchmarks_of, standing
 from tests.models.small_catalogue import CHINESE_FIGURE, ENGLISH_FIGURE, MANY_FIGURE, MIRACL_CHINESE_FIGURE, row
 
 

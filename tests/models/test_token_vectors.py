@@ -9,7 +9,7 @@ import torch
 
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
-from rag_app.models.token_vectors import bare_tokenizer, counted, guessed, outputs_of_tokens, whitened
+from rag_app.models.static.token_vectors import bare_tokenizer, counted, guessed, outputs_of_tokens, whitened
 from tests.checkpoints import make_bert_embedder
 
 

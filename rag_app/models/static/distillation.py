@@ -32,8 +32,8 @@ from rag_app.models.catalogue import OWN, EmbedderRow, Family, load_catalogue, u
 from rag_app.models.device import resolve_device
 from rag_app.models.embedder_spec import EmbedderSpec
 from rag_app.models.model_folder import static_weights
-from rag_app.models.own_rows import add_embedder, own_catalogue
-from rag_app.models.token_vectors import (
+from rag_app.models.static.own_rows import add_embedder, own_catalogue
+from rag_app.models.static.token_vectors import (
     Progress,
     bare_tokenizer,
     counted,

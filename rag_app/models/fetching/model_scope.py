@@ -15,8 +15,8 @@ from typing import Any
 
 from rag_app.errors import ModelNotAvailable
 from rag_app.models.catalogue import ModelRow
-from rag_app.models.needed_files import files_to_download
-from rag_app.models.wanted import Wanted
+from rag_app.models.fetching.needed_files import files_to_download
+from rag_app.models.fetching.wanted import Wanted
 
 PACKAGE_COMMAND = 'pip install "rag-app[modelscope]"'
 

@@ -15,7 +15,7 @@ from rag_app.datatypes import Chunk, DocumentReport, Fingerprint, ModelReport
 from rag_app.errors import UsageError
 from rag_app.language import FUNCTION_WORDS, SCRIPT_LANGUAGES, UNDETERMINED
 from rag_app.models.catalogue import Catalogue, EmbedderRow, Runs
-from rag_app.models.standings import MIRACL_LANGUAGES, MULTILINGUAL
+from rag_app.models.choosing.standings import MIRACL_LANGUAGES, MULTILINGUAL
 from rag_app.text import searchable, size_in_units
 
 LanguageAndScript = tuple[str, str]

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag_app.errors import ModelNotAvailable
-from rag_app.models.download_progress import DownloadProgress
-from rag_app.models.needed_files import files_to_download
-from rag_app.models.wanted import Wanted
+from rag_app.models.fetching.download_progress import DownloadProgress
+from rag_app.models.fetching.needed_files import files_to_download
+from rag_app.models.fetching.wanted import Wanted
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo

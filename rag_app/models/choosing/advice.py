@@ -22,7 +22,7 @@ from statistics import mean
 from rag_app.errors import UsageError
 from rag_app.language import UNDETERMINED
 from rag_app.models.catalogue import Catalogue, EmbedderRow, Runs
-from rag_app.models.needs import (
+from rag_app.models.choosing.needs import (
     CHECKS,
     LIGHT_MILLIONS,
     LanguageAndScript,
@@ -34,7 +34,7 @@ from rag_app.models.needs import (
     is_served,
     objections,
 )
-from rag_app.models.standings import MULTILINGUAL, NOT_TRAINED, Standing, benchmarks_of, standing
+from rag_app.models.choosing.standings import MULTILINGUAL, NOT_TRAINED, Standing, benchmarks_of, standing
 
 _PICTURES = "pictures"
 _RULES_OF_THUMB = {

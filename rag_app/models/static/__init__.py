@@ -1,0 +1,1 @@
+"""Static embedding models, made from other models. `distillation` is the way in."""
