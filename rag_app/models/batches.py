@@ -8,7 +8,8 @@ models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
@@ -35,12 +36,15 @@ def token_batches(lengths: Sequence[int], most: int) -> list[list[int]]:
     return batches
 
 
-def run_each(calls: Sequence[Callable[[], Result]], *, together: bool) -> Iterator[tuple[int, Result]]:
+def run_each(
+    calls: Sequence[Callable[[], Result]], *, together: bool, stop: threading.Event
+) -> Generator[tuple[int, Result]]:
     """Give what each call returns, with its number, as they end.
 
     Args:
         calls: what to run.
         together: as many at once as torch would use threads, each with one; else one after the other, with all of them.
+        stop: set where one has failed, or Ctrl-C was pressed: those that are running are waited for, and had better end soon.
 
     Raises:
         Exception: what a call raises, at once; calls that have not begun are dropped.
@@ -55,6 +59,9 @@ def run_each(calls: Sequence[Callable[[], Result]], *, together: bool) -> Iterat
         numbers: dict[Future[Result], int] = {pool.submit(call): number for number, call in enumerate(calls)}
         for future in as_completed(numbers):
             yield numbers[future], future.result()
+    except BaseException:
+        stop.set()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
         # MKL's number of threads is that of the whole process, and the batches' threads have set it to one.

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +55,7 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
     _lock: threading.Lock = PrivateAttr()
     _tokenizer_lock: threading.Lock = PrivateAttr()
     _batch_tokens: int = PrivateAttr()
+    _stop: threading.Event = PrivateAttr()
 
     def __init__(self, spec: EmbedderSpec, *, device: str = "auto", batch_tokens: int | None = None) -> None:
         """Load the model.
@@ -85,6 +88,9 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
         self._spec = spec
         self._lock = threading.Lock()
         self._tokenizer_lock = threading.Lock()
+        self._stop = threading.Event()
+        for module in model.modules():
+            module.register_forward_pre_hook(partial(_check, self._stop))
         self._batch_tokens = batch_tokens or (CPU_BATCH_TOKENS if device == "cpu" else GPU_BATCH_TOKENS)
 
     @classmethod
@@ -172,13 +178,15 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
         batches = token_batches(lengths, self._batch_tokens)
         long = sum(lengths[batch[0]] > self._batch_tokens for batch in batches)
         done = 0
+        self._stop.clear()
         # What is too long for a batch has all threads, and the memory, to itself.
         for part, together in ((batches[:long], False), (batches[long:], self._device == "cpu")):
             calls = [partial(self._embed_batch, [texts[row] for row in batch], prompt_name) for batch in part]
-            for number, found in run_each(calls, together=together):
-                vectors[part[number]] = found
-                done += len(part[number])
-                on_progress(done)
+            with closing(run_each(calls, together=together, stop=self._stop)) as ended:
+                for number, found in ended:
+                    vectors[part[number]] = found
+                    done += len(part[number])
+                    on_progress(done)
         return counts
 
     def _embed_batch(self, texts: Sequence[str], prompt_name: str) -> NDArray[np.float32]:
@@ -201,6 +209,12 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
         found, _ = self._encode([str(text) for text in inputs], prompt_name or PASSAGE)
         vectors: list[list[float]] = found.tolist()
         return vectors
+
+
+def _check(stop: threading.Event, *_: object) -> None:
+    """End a batch between two layers: one of a large model takes minutes on a CPU."""
+    if stop.is_set():
+        raise CancelledError
 
 
 def _static_counts(features: dict[str, Any]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import pytest
 import torch
@@ -47,7 +48,7 @@ def of_each(calls: int, *, together: bool) -> dict[int, tuple[int, str]]:
         time.sleep(0.05)
         return torch.get_num_threads(), threading.current_thread().name
 
-    return dict(run_each([call] * calls, together=together))
+    return dict(run_each([call] * calls, together=together, stop=threading.Event()))
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -81,8 +82,10 @@ def test_a_call_that_fails_ends_the_others_that_have_not_begun() -> None:
             raise RuntimeError("out of memory")
         time.sleep(0.05)
 
+    stop = threading.Event()
     before = torch.get_num_threads()
     with pytest.raises(RuntimeError, match="out of memory"):
-        list(run_each([lambda number=number: call(number) for number in range(100)], together=True))  # type: ignore[misc]
+        list(run_each([partial(call, number) for number in range(100)], together=True, stop=stop))
     assert len(begun) < 50
+    assert stop.is_set()
     assert torch.get_num_threads() == before

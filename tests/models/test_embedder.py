@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from rag_app.errors import EmbeddingError, ModelLoadError
-from rag_app.models import embedder_spec
-from rag_app.models.catalogue import Catalogue, EmbedderRow
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
 from rag_app.models.model_folder import DEFAULT_MAX_TOKENS
 from tests.checkpoints import make_bert_embedder
+from tests.models.rows import row_for, use_row
 
 PROMPTS = {"query": "query: ", "document": "passage: "}
 TEXTS = {
@@ -199,6 +198,29 @@ def test_progress_counts_texts_to_the_last(embedding: CatalogueEmbedding) -> Non
     assert len(told) > 1
 
 
+def test_what_breaks_off_does_not_wait_for_batches_that_are_running(embedding: CatalogueEmbedding) -> None:
+    """As Ctrl-C does, which is raised where the batches are waited for: here, out of the first report of progress."""
+    layers: list[float] = []
+
+    def slow(*_: object) -> None:
+        layers.append(time.perf_counter())
+        time.sleep(0.1)
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    hooks = [layer.register_forward_pre_hook(slow) for layer in embedding._model.transformers_model.encoder.layer]
+    texts = [f"{number} {text[:400]}" for number in range(20) for text in TEXTS.values()]
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            embedding.embed_and_count(texts, interrupt)
+        assert len(layers) < 10 * len(hooks)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert embedding.embed_passages(texts).shape == (len(texts), 32), "the next call is not stopped"
+
+
 def test_no_passages_give_no_vectors(embedding: CatalogueEmbedding) -> None:
     assert embedding.embed_passages([]).shape == (0, 32)
 
@@ -244,19 +266,6 @@ def test_the_fingerprint_does_not_change_with_times_and_notes(copy_of: Callable[
         os.utime(path, (1, 1))
     (folder / "README.md").write_text("a note")
     assert digest(folder) == before
-
-
-def row_for(folder: Path, **changes: object) -> EmbedderRow:
-    values: dict[str, object] = {
-        "id": str(folder), "parameters_millions": 1.0, "download_gb": 0.1, "memory_gb": 0.2, "languages": ("en",),
-        "licence": "MIT", "commercial": True, "dimension": 32, "max_tokens": 64, "pooling": "cls",
-        "query_prompt": "", "passage_prompt": "",
-    }  # fmt: skip
-    return EmbedderRow(**values | changes)  # type: ignore[arg-type]
-
-
-def use_row(monkeypatch: pytest.MonkeyPatch, row: EmbedderRow) -> None:
-    monkeypatch.setattr(embedder_spec, "load_catalogue", lambda: Catalogue((row,), (), ()))
 
 
 def test_the_catalogue_decides_prompts_and_window(copy_of: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,25 +10,13 @@ import pytest
 from rag_app.config import ModelSettings
 from rag_app.errors import ModelLoadError, ModelNotAvailable, UsageError
 from rag_app.models import embedder_spec
-from rag_app.models.catalogue import Catalogue, EmbedderRow, Runs
+from rag_app.models.catalogue import Runs
 from rag_app.models.embedder import load_embedder
 from rag_app.models.embedder_spec import embedder_name, is_at_hand, resolve_embedder
 from tests.checkpoints import make_bert_embedder
+from tests.models.rows import row_for, use_row
 
 TEXTS = ["How long is an account locked?", "密码重置", "a"]
-
-
-def row_for(model_id: str, **changes: object) -> EmbedderRow:
-    values: dict[str, object] = {
-        "id": model_id, "parameters_millions": 1.0, "download_gb": 0.1, "memory_gb": 0.2, "languages": ("en",),
-        "licence": "MIT", "commercial": True, "dimension": 32, "max_tokens": 64, "pooling": "cls",
-        "query_prompt": "", "passage_prompt": "",
-    }  # fmt: skip
-    return EmbedderRow(**values | changes)  # type: ignore[arg-type]
-
-
-def use_row(monkeypatch: pytest.MonkeyPatch, row: EmbedderRow) -> None:
-    monkeypatch.setattr(embedder_spec, "load_catalogue", lambda: Catalogue((row,), (), ()))
 
 
 @pytest.mark.parametrize(

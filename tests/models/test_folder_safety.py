@@ -27,9 +27,9 @@ from sentence_transformers.sentence_transformer.modules import Dense, Normalize,
 
 from rag_app.config import ModelSettings
 from rag_app.errors import ModelLoadError, ModelNotAvailable
+from rag_app.models import hub
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
-from rag_app.models.fetching import hub
 from rag_app.models.folder_safety import check_folder
 
 TYPES = "sentence_transformers.sentence_transformer.modules"

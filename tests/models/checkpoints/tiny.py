@@ -11,12 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from rag_app.config import ModelSettings
-from rag_app.models import embedder_spec
-from rag_app.models.catalogue import Catalogue, EmbedderRow, packaged_catalogue
+from rag_app.models.catalogue import EmbedderRow, packaged_catalogue
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
 from tests.models.checkpoints.published import CUT, Published, publish, published
 from tests.models.checkpoints.reference import Encode
+from tests.models.rows import use_row
 
 MODELS = published()
 ROWS = {row.id: row for row in packaged_catalogue().embedders}
@@ -51,7 +51,7 @@ class Tiny:
         """Load a model from its tiny checkpoint, or another folder, with changes to its row; its vectors cut to CUT numbers."""
         folder = folder or self.folder(model)
         row = tiny_row(model, folder, **changes)
-        self._monkeypatch.setattr(embedder_spec, "load_catalogue", lambda: Catalogue((row,), (), ()))
+        use_row(self._monkeypatch, row)
         spec = resolve_embedder(f"{folder}@{CUT}" if cut else str(folder), offline=True, models=ModelSettings())
         return CatalogueEmbedding(spec, device="cpu")
 
