@@ -11,18 +11,22 @@ OpenVINO are there where it is installed (`pip install openvino`; it is no depen
 from __future__ import annotations
 
 import argparse
+import atexit
 import importlib.util
+import os
 import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 from machine import machine
 from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
 
 from ingest.parsing import ParsedDocument, parse, plan_parsing
 from ingest.sources import discover, resolve_sources
@@ -81,7 +85,7 @@ def all_ways(spec: EmbedderSpec) -> dict[str, Way]:
     ways: dict[str, Way] = {"stock HuggingFaceEmbedding": stock.get_text_embedding_batch}
     for size in (8, 16, 32, 64):
         ways[f"encode, batches of {size} texts by letters"] = by_encode(plain, size)
-    ways["encode in two processes, batches of 16"] = by_processes(plain)
+    ways["encode in a process a core, batches of 16"] = by_processes(spec)
     ways["batches by tokens, all threads in each"] = one_after_the_other(plain)
     ways["one thread a batch"] = plain.embed_passages
     packed = CatalogueEmbedding(spec, device="cpu")
@@ -107,12 +111,14 @@ def by_encode(embedder: CatalogueEmbedding, size: int) -> Way:
     return lambda texts: embedder._model.encode(texts, batch_size=size, normalize_embeddings=True)
 
 
-def by_processes(embedder: CatalogueEmbedding) -> Way:
-    """Return sentence-transformers' pool of two processes, started once."""
-    pool = embedder._model.start_multi_process_pool(["cpu", "cpu"])
-    return lambda texts: embedder._model.encode(
-        texts, pool=pool, batch_size=16, chunk_size=64, normalize_embeddings=True
-    )
+def by_processes(spec: EmbedderSpec) -> Way:
+    """Return sentence-transformers' pool of processes, one a core and with one thread each, started once."""
+    model = SentenceTransformer(str(spec.path), device="cpu")
+    cores = torch.get_num_threads()
+    with patch.dict(os.environ, {"OMP_NUM_THREADS": "1"}):
+        pool = model.start_multi_process_pool(["cpu"] * cores)
+    atexit.register(model.stop_multi_process_pool, pool)
+    return lambda texts: model.encode(texts, pool=pool, batch_size=16, chunk_size=64, normalize_embeddings=True)
 
 
 def one_after_the_other(embedder: CatalogueEmbedding) -> Way:

@@ -38,6 +38,8 @@ def main() -> None:
     openvino = by_openvino(without_packing(spec))
     if openvino:
         ways["embedding alone, OpenVINO"] = openvino["OpenVINO, one stream a core, 1024 tokens"]
+    else:
+        print("OpenVINO is not installed, and not compared with.")
     print(machine())
     print("\n| folder | passages | way | seconds | build to it |\n| --- | --- | --- | --- | --- |", flush=True)
     for folder in arguments.folders:
@@ -52,9 +54,9 @@ def measure(folder: Path, texts: list[str], ways: dict[str, Way], embed_model: s
         way(texts[:64])  # the first call is slower
         calls[name] = lambda way=way: timed(way, texts)  # type: ignore[misc]
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            seconds[name].append(call())
+    for turn in range(rounds):
+        for name in list(calls) if turn % 2 == 0 else reversed(calls):
+            seconds[name].append(calls[name]())
     whole = statistics.mean(seconds["build"])
     for name, found in seconds.items():
         each = ", ".join(f"{one:.1f}" for one in found)

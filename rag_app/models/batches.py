@@ -2,8 +2,7 @@
 
 A batch is bounded by its tokens, padding included, so that its memory is, and so that what it works on stays near the
 processor. On a CPU every batch has one thread, and as many batches run at once as torch would use threads: nobody waits for
-the others after every operation, and the numbers do not depend on how many cores there are. This module knows nothing of
-models.
+the others after every operation. This module knows nothing of models.
 """
 
 from __future__ import annotations
@@ -16,6 +15,9 @@ from typing import TypeVar
 import torch
 
 Result = TypeVar("Result")
+
+# torch's number of threads is partly that of a thread, partly that of the process: who changes it does so alone.
+_ALONE = threading.Lock()
 
 
 def token_batches(lengths: Sequence[int], most: int) -> list[list[int]]:
@@ -49,11 +51,17 @@ def run_each(
     Raises:
         Exception: what a call raises, at once; calls that have not begun are dropped.
     """
-    threads = torch.get_num_threads()
-    if not together or threads == 1 or len(calls) <= 1:
+    if not together or torch.get_num_threads() == 1 or len(calls) <= 1:
         for number, call in enumerate(calls):
             yield number, call()
         return
+    with _ALONE:
+        yield from _run_together(calls, torch.get_num_threads(), stop)
+
+
+def _run_together(
+    calls: Sequence[Callable[[], Result]], threads: int, stop: threading.Event
+) -> Generator[tuple[int, Result]]:
     pool = ThreadPoolExecutor(min(threads, len(calls)), "batch", initializer=torch.set_num_threads, initargs=(1,))
     try:
         numbers: dict[Future[Result], int] = {pool.submit(call): number for number, call in enumerate(calls)}
@@ -63,6 +71,7 @@ def run_each(
         stop.set()
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
-        # MKL's number of threads is that of the whole process, and the batches' threads have set it to one.
-        torch.set_num_threads(threads)
+        try:
+            pool.shutdown(cancel_futures=True)
+        finally:  # also after a second Ctrl-C: MKL's threads are those of the process, and each batch's thread asked for one
+            torch.set_num_threads(threads)

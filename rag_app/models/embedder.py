@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
@@ -151,12 +151,8 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
         try:
             with self._lock:
                 counts = self._fill(vectors, texts, prompt_name, on_progress) if texts else []
-        except (RuntimeError, MemoryError) as error:  # torch's way of saying that memory is used up, among others
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise EmbeddingError(
-                f"{self.fingerprint.model} failed on a batch of {self._batch_tokens} tokens: {reason:.200}",
-                "Use smaller chunks (--chunk-tokens), another device (--device cpu), or a smaller model.",
-            ) from error
+        except (RuntimeError, MemoryError, IndexError) as error:
+            raise _failure(error, self.fingerprint.model) from error
         return unit_vectors(vectors, texts, self._spec), counts
 
     def _fill(
@@ -204,11 +200,34 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
         found: NDArray[np.float32] = output["sentence_embedding"].float().cpu().numpy()
         return found
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what makes this embedder again in another process: LlamaIndex hands its embeddings to workers."""
+        return partial(CatalogueEmbedding, device=self._device, batch_tokens=self._batch_tokens), (self._spec,)
+
+    def _get_image_embedding(self, img_file_path: Any) -> NoReturn:
+        raise EmbeddingError(
+            f"{self.fingerprint.model} is asked for the vector of a picture, and is used for text alone here.",
+            "Embed pictures by the model's own code.",
+        )
+
+    def _get_image_embeddings(self, img_file_paths: Any) -> NoReturn:
+        self._get_image_embedding(img_file_paths)
+
     def _embed(self, inputs: list[Any], prompt_name: str | None = None) -> list[list[float]]:
         """Embed without the stock class's retries: an input that fails once fails always."""
         found, _ = self._encode([str(text) for text in inputs], prompt_name or PASSAGE)
         vectors: list[list[float]] = found.tolist()
         return vectors
+
+
+def _failure(error: Exception, model: str) -> EmbeddingError:
+    """Return how it is said that a network cannot be run. Of torch, that memory is used up is a RuntimeError like others."""
+    reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+    if isinstance(error, MemoryError) or "memory" in reason:
+        remedy = "Use smaller chunks (--chunk-tokens), another device (--device cpu), or a smaller model."
+    else:
+        remedy = "Its files may not belong together. Fetch it again, or use another model: rag-app models list"
+    return EmbeddingError(f"{model} cannot embed these texts: {reason}", remedy)
 
 
 def _check(stop: threading.Event, *_: object) -> None:

@@ -41,6 +41,8 @@ def load_sentence_transformer(spec: EmbedderSpec, device: str) -> SentenceTransf
     check_folder(spec.path, trusted=spec.trusted)
     try:
         model = _built(spec, spec.path, device)
+        if device == "cpu":
+            pack_linear_layers(model)
     except Exception as error:  # damaged files raise what they like: SafetensorError is an Exception and no more
         raise ModelLoadError(
             f"The embedding model in {spec.path} cannot be loaded: {_first_line(error)}",
@@ -56,8 +58,6 @@ def load_sentence_transformer(spec: EmbedderSpec, device: str) -> SentenceTransf
     _check_pooling(model, spec)
     if spec.row is not None:
         _set_peculiarities(model, spec.row)
-    if device == "cpu":
-        pack_linear_layers(model)
     return model.eval()
 
 

@@ -42,14 +42,27 @@ def pack_linear_layers(model: nn.Module) -> None:
     if not _can_pack():
         return
     for module in list(model.modules()):
-        # In all that transformers built on BERT's code: `dense`, then this, and nothing else.
-        gelu = isinstance(getattr(module, "intermediate_act_fn", None), GELUActivation)
+        if _reads_weights(module):
+            continue
+        gelu = _ends_in_gelu(module)
         for name, child in module.named_children():
             # No subclasses: their forward may be another.
             if type(child) is nn.Linear and child.weight.dtype is torch.float32 and child.weight.device.type == "cpu":
                 setattr(module, name, PackedLinear(child, gelu=gelu and name == "dense"))
                 if gelu and name == "dense":
                     module.intermediate_act_fn = nn.Identity()
+
+
+def _reads_weights(module: nn.Module) -> bool:
+    """Whether a module looks at the weights of its layers, as T5's does at every pass: each look would unpack them."""
+    code = getattr(type(module).forward, "__code__", None)
+    return code is not None and "weight" in code.co_names
+
+
+def _ends_in_gelu(module: nn.Module) -> bool:
+    """Whether a module is `dense` and then the exact GELU, and nothing else, as in all that transformers built on BERT."""
+    of_transformers = type(module).__module__.startswith("transformers.models.")  # not code that comes with a model
+    return of_transformers and isinstance(getattr(module, "intermediate_act_fn", None), GELUActivation)
 
 
 def _can_pack() -> bool:

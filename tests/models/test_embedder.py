@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import pickle
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -176,7 +177,7 @@ def test_batches_are_small_or_large_with_the_same_vectors_and_counts(prompted: P
     np.testing.assert_allclose(vectors, large.embed_passages(texts), atol=1e-5)
 
 
-def test_the_same_texts_give_the_same_bytes_on_any_number_of_cores(embedding: CatalogueEmbedding) -> None:
+def test_batches_that_run_together_give_the_same_bytes_on_any_number_of_cores(embedding: CatalogueEmbedding) -> None:
     texts = [f"{number} {text[: 5 * number]}" for number in range(60) for text in TEXTS.values()]
     before = torch.get_num_threads()
     found = []
@@ -198,27 +199,63 @@ def test_progress_counts_texts_to_the_last(embedding: CatalogueEmbedding) -> Non
     assert len(told) > 1
 
 
-def test_what_breaks_off_does_not_wait_for_batches_that_are_running(embedding: CatalogueEmbedding) -> None:
-    """As Ctrl-C does, which is raised where the batches are waited for: here, out of the first report of progress."""
-    layers: list[float] = []
+@pytest.mark.skipif(torch.get_num_threads() < 2, reason="one core: there is one batch at a time")
+def test_what_breaks_off_does_not_wait_for_batches_that_are_running(prompted: Path) -> None:
+    """As Ctrl-C does, which is raised where the batches are waited for: here, out of the first report of progress.
 
-    def slow(*_: object) -> None:
-        layers.append(time.perf_counter())
-        time.sleep(0.1)
+    The first batch ends; the second waits in its first layer until that is so, and never comes to its second layer.
+    """
+    spec = resolve_embedder(str(prompted), offline=True)
+    embedding = CatalogueEmbedding(spec, device="cpu", batch_tokens=64)
+    first, second = embedding._model.transformers_model.encoder.layer
+    interrupted = threading.Event()
+    layers: list[str] = []
+
+    def in_the_first(*_: object) -> None:
+        layers.append("first")
+        if len(layers) > 1:
+            interrupted.wait(5)
+            time.sleep(0.2)
 
     def interrupt(_: int) -> None:
+        interrupted.set()
         raise KeyboardInterrupt
 
-    hooks = [layer.register_forward_pre_hook(slow) for layer in embedding._model.transformers_model.encoder.layer]
-    texts = [f"{number} {text[:400]}" for number in range(20) for text in TEXTS.values()]
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            embedding.embed_and_count(texts, interrupt)
-        assert len(layers) < 10 * len(hooks)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    hooks = [
+        first.register_forward_pre_hook(in_the_first),
+        second.register_forward_pre_hook(lambda *_: layers.append("second")),
+    ]
+    texts = [f"{number} {text[:200]}" for number in range(20) for text in TEXTS.values()]
+    with pytest.raises(KeyboardInterrupt):
+        embedding.embed_and_count(texts, interrupt)
+    assert layers.count("second") == 1
+    for hook in hooks:
+        hook.remove()
     assert embedding.embed_passages(texts).shape == (len(texts), 32), "the next call is not stopped"
+
+
+def test_in_another_process_it_gives_the_same_vectors(prompted: Path) -> None:
+    """LlamaIndex hands its embeddings to workers."""
+    embedder = CatalogueEmbedding(resolve_embedder(str(prompted), offline=True), device="cpu", batch_tokens=64)
+    again = pickle.loads(pickle.dumps(embedder))
+    texts = list(TEXTS.values())
+    assert again.embed_passages(texts).tobytes() == embedder.embed_passages(texts).tobytes()
+
+
+def test_a_picture_is_not_embedded_as_the_text_of_its_path(embedding: CatalogueEmbedding) -> None:
+    for ask in (embedding.get_image_embedding, lambda path: embedding.get_image_embedding_batch([path])):
+        with pytest.raises(EmbeddingError, match="vector of a picture"):
+            ask("cat.png")
+
+
+def test_a_token_that_the_network_does_not_know_is_an_error_of_ours(prompted: Path) -> None:
+    """As of a model that was trained further, whose tokenizer has grown and whose weights have not."""
+    embedder = load(prompted)
+    table = embedder._model.transformers_model.embeddings
+    table.word_embeddings = torch.nn.Embedding(5, table.word_embeddings.embedding_dim)
+    with pytest.raises(EmbeddingError, match="cannot embed these texts: index out of range") as caught:
+        embedder.embed_passages(["密码"])
+    assert "may not belong together" in caught.value.remedy
 
 
 def test_no_passages_give_no_vectors(embedding: CatalogueEmbedding) -> None:
@@ -357,23 +394,3 @@ def test_eight_threads_get_the_vectors_of_one(embedding: CatalogueEmbedding) -> 
         together = list(pool.map(embedding.embed_question, texts))
         assert all(count.result() == tokens for count in counted)
     np.testing.assert_allclose(np.stack(together), np.stack(alone), atol=1e-6)
-
-
-DOCUMENTS = [
-    "Venus is often called Earth's twin because of its similar size and proximity.",
-    "Mars, known for its reddish appearance, is often referred to as the Red Planet.",
-    "Jupiter, the largest planet in our solar system, has a prominent red spot.",
-    "Saturn, famous for its rings, is sometimes mistaken for the Red Planet.",
-]
-
-
-@pytest.mark.slow
-def test_the_bundled_model_gives_the_published_cosines() -> None:
-    spec = resolve_embedder("bundled", offline=True)
-    assert spec.model_id == "sentence-transformers/all-MiniLM-L6-v2"
-    with (spec.path / "model.safetensors").open("rb") as file:
-        published = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-        assert hashlib.file_digest(file, "sha256").hexdigest() == published
-    embedder = CatalogueEmbedding(spec, device="cpu")
-    cosines = embedder.embed_passages(DOCUMENTS) @ embedder.embed_question("Which planet is known as the Red Planet?")
-    np.testing.assert_allclose(cosines, [0.46371, 0.81205, 0.72828, 0.75051], rtol=0.01)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from transformers import BertConfig
+from transformers import BertConfig, T5Config, T5EncoderModel
+from transformers.activations import GELUActivation
 from transformers.models.bert.modeling_bert import BertIntermediate
 
 from rag_app.models import packed_linear
@@ -56,6 +57,40 @@ def test_the_exact_gelu_after_a_layer_goes_into_it_and_no_other(activation: str,
         torch.testing.assert_close(layer(values), expected, rtol=1e-5, atol=1e-5)
     assert isinstance(layer.dense, PackedLinear)
     assert isinstance(layer.intermediate_act_fn, nn.Identity) == is_fused
+
+
+def test_a_gelu_in_code_that_comes_with_a_model_is_left_where_it_is() -> None:
+    """There, what is called `dense` may be used otherwise."""
+
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = nn.Linear(4, 8)
+            self.intermediate_act_fn = GELUActivation()
+
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            gate, value = self.dense(values).chunk(2, dim=-1)
+            gated: torch.Tensor = self.intermediate_act_fn(gate) * value
+            return gated
+
+    gated, values = Gated(), torch.randn(3, 4)
+    with torch.inference_mode():
+        expected = gated(values)
+        pack_linear_layers(gated)
+        torch.testing.assert_close(gated(values), expected, rtol=1e-5, atol=1e-5)
+    assert isinstance(gated.dense, PackedLinear)
+
+
+def test_layers_whose_weights_are_looked_at_in_every_pass_are_left() -> None:
+    """As T5 looks at the number format of one: unpacking it each time would cost more than packing gains."""
+    encoder = T5EncoderModel(T5Config(vocab_size=9, d_model=8, d_kv=4, d_ff=16, num_layers=1, num_heads=2)).eval()
+    ids = torch.tensor([[1, 2, 3]])
+    with torch.inference_mode():
+        expected = encoder(ids).last_hidden_state
+        pack_linear_layers(encoder)
+        torch.testing.assert_close(encoder(ids).last_hidden_state, expected, rtol=1e-5, atol=1e-5)
+    kinds = {name.rpartition(".")[2]: type(module) for name, module in encoder.named_modules()}
+    assert (kinds["q"], kinds["wo"]) == (PackedLinear, nn.Linear)
 
 
 class Other(nn.Linear):
