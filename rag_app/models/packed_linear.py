@@ -1,6 +1,6 @@
 """Linear layers on an x86 processor, run by oneDNN, with their weights laid out for it once.
 
-torch leaves float32 products to MKL, which on AMD's processors was measured at half the speed of oneDNN, also a part of torch
+torch leaves float32 products to MKL. With oneDNN, also a part of torch, embedding was 1.8 times as fast on an AMD processor
 (docs/benchmarks.md, "Embedding speed"). `torch.compile` runs linear layers in this way too, but wants a C++ compiler.
 This module knows nothing of any particular model.
 """
