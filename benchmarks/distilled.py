@@ -142,7 +142,7 @@ def components(
     *,
     whiten: bool = True,
     weigh: bool = True,
-) -> NDArray[np.float64]:
+) -> NDArray[np.float32]:
     """Return the principal components of tokens, with their own variance or with that of one, weighted or not."""
     if not weigh:
         shares = np.full(len(vectors), 1 / len(vectors))
@@ -151,7 +151,7 @@ def components(
         return made
     centred = vectors - shares @ vectors
     variances = np.linalg.eigvalsh((centred * shares[:, None]).T @ centred)[::-1]
-    return made * np.sqrt(variances[:dimension])
+    return made * np.sqrt(variances[:dimension]).astype(np.float32)
 
 
 def halves(path: Path) -> tuple[Half, Half]:

@@ -45,15 +45,15 @@ def models_list(
     """List the catalogue, and which models are on this machine."""
     from rag_app.cli_models_output import models_as_json, print_models
     from rag_app.models.catalogue import load_catalogue
-    from rag_app.models.choosing.needs import check_languages
+    from rag_app.models.choosing.needs import known_languages
 
     catalogue = load_catalogue()
-    check_languages(language or (), catalogue)
+    languages = known_languages(language or (), catalogue)
     rows = [
         (name, row)
         for name, row in _rows(catalogue)
         if kind in (None, name)
-        and all(row.covers(code) for code in language or ())
+        and all(row.covers(code) for code in languages)
         and (memory_gb is None or row.memory_gb <= memory_gb)
         and (row.commercial or not commercial)
     ]
@@ -109,7 +109,9 @@ def models_advise(
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Only light models.")] = False,
     gpu: Annotated[bool, typer.Option("--gpu", help="There is a GPU.")] = False,
-    pictures: Annotated[bool, typer.Option("--pictures", help="It must embed pictures too.")] = False,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="It must embed pictures too; here only its text side is used.")
+    ] = False,
     remote_code: Annotated[
         bool, typer.Option("--remote-code", help="Also what only Python code that comes with its files can run.")
     ] = False,
@@ -178,7 +180,7 @@ def models_install(
     from rag_app.models.fetching.installation import install
 
     models = load_settings(models={"hub": hub}).models
-    install(model, announce=say, hub=models.hub, with_code=model in models.trusted_code)
+    install(model, announce=say, hub=models.hub, trusted_code=models.trusted_code)
 
 
 @models_app.command("distil")
@@ -188,7 +190,12 @@ def models_distil(
     name: Annotated[
         str | None, typer.Option(help="It will be own/NAME; else named after the model and the knowledge base.")
     ] = None,
-    dimensions: Annotated[int | None, typer.Option(min=1, help="Numbers a vector; else 256.")] = None,
+    dimensions: Annotated[
+        int | None, typer.Option(min=1, help="Numbers a vector; else 256, or as many as the model has to give.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of the model of that name, where there is one.")
+    ] = False,
     indexes: Indexes = None,
     offline: Offline = False,
     hub: Hub = None,
@@ -199,19 +206,27 @@ def models_distil(
     from rag_app.cli_models_output import distilled_as_json, distilling, print_distilled
     from rag_app.config import load_settings
     from rag_app.models.embedder_spec import embedder_name, resolve_embedder
-    from rag_app.models.static.distillation import DIMENSION, check_name, default_name, distil
+    from rag_app.models.static.distillation import distil
+    from rag_app.models.static.publishing import check_name, default_name
 
     settings = load_settings(indexes=indexes, offline=offline or None, device=device, models={"hub": hub})
     name = default_name(embedder_name(model), kb) if name is None else name
-    check_name(name)  # before anything is read or fetched
+    check_name(name, replace=replace)  # before anything is read or fetched
     passages = _passages_of(kb, settings.indexes) if kb is not None else []
-    spec = resolve_embedder(model, offline=settings.offline, announce=say, models=settings.models)
+    spec = resolve_embedder(
+        model,
+        offline=settings.offline,
+        announce=say,
+        models=settings.models,
+        named_after="rag-app models distil",
+    )
     with distilling(spec.model_id) as on_progress:
         made = distil(
             spec,
             name=name,
             passages=passages,
-            dimension=dimensions or DIMENSION,
+            dimension=dimensions,
+            replace=replace,
             device=settings.device,
             on_progress=on_progress,
         )

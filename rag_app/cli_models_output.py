@@ -45,7 +45,8 @@ def print_models(rows: Sequence[Mapping[str, Any]]) -> None:
         print(f"{row['kind']:<9}  {name}{'    on this machine' if row['on_this_machine'] else ''}")
         licence = row["licence"] + ("" if row["commercial"] else " (not commercial)")
         sizes = f"{row['download_gb']:g} GB to download, {row['memory_gb']:g} GB of memory"
-        print(f"{'':11}{sizes}; {' '.join(row['languages'])}; {licence}. {row['notes']}")
+        languages = " ".join(row["languages"]) or "languages not known"
+        print(f"{'':11}{sizes}; {languages}; {licence}. {row['notes']}")
     if not rows:
         print("No model of the catalogue is like that.")
 
@@ -197,6 +198,7 @@ def distilled_as_json(made: Distilled, kb: str | None) -> dict[str, Any]:
         "megabytes": round(sum(path.stat().st_size for path in made.folder.rglob("*") if path.is_file()) / 1e6, 1),
         "tokens": made.tokens,
         "dimension": made.row.dimension,
+        "counted": made.counted,
         "passages": made.passages,
         "seconds": round(made.seconds, 1),
         "command": _build_command(made.row.id, kb),
@@ -209,9 +211,20 @@ def print_distilled(made: Distilled, kb: str | None) -> None:
     print(f"{found['model']} is on this machine: {found['folder']}")
     print(
         f"{found['megabytes']:g} MB, {found['tokens']:,} tokens of {found['dimension']} numbers; "
-        f"{found['passages']:,} passages were read; {found['seconds']:g} s"
+        f"{_read_in_words(made)}; {found['seconds']:g} s"
     )
     print(f"Build with it: {found['command']}")
+
+
+def _read_in_words(made: Distilled) -> str:
+    if not made.counted:
+        return "no passages were read"
+    if made.passages:
+        return f"{made.passages:,} of {made.counted:,} passages were read"
+    return (
+        f"{made.counted:,} passages were counted, none read: only those of a model that takes the mean of its tokens can be, "
+        "and how good one of others is was not measured (docs/static-models.md)"
+    )
 
 
 def _print(text: str, indent: str = "") -> None:

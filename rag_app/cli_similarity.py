@@ -13,7 +13,7 @@ import typer
 from rag_app.cli_options import AsJson, Device, Hub, Offline
 from rag_app.language import UNDETERMINED
 from rag_app.terminal import as_typed, print_json, say
-from rag_app.text import printable
+from rag_app.text import printable, searchable
 
 if TYPE_CHECKING:
     from rag_app.config import Settings
@@ -62,10 +62,8 @@ def _checked(texts: list[str]) -> list[str]:
     if len(texts) < 2:
         raise UsageError("There is one text, expected two at least.", 'As in: rag-app similarity "TEXT A" "TEXT B"')
     for number, text in enumerate(texts, start=1):
-        if not any(character.isalnum() for character in text):
-            raise UsageError(
-                f"Text {number} has no letter and no digit: '{text[:40]}'.", "Give texts that say something."
-            )
+        if not searchable(text).strip():
+            raise UsageError(f"Text {number} is empty.", "Give texts that say something.")
     return texts
 
 

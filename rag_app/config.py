@@ -48,10 +48,10 @@ class ChunkingSettings(_Stage):
 class ModelSettings(_Stage):
     """Where models come from, and what they may do.
 
-    `hub` is asked for a model that is not on the machine. `trusted_code` names the models whose own code may be run; none is
-    without it. `held` embedding models stay in the app's memory at once. `served_url` is the base of an OpenAI-compatible
-    server for models that run there (`http://127.0.0.1:8000/v1`), `served_key` what it wants to be shown, `served_seconds`
-    how long it may take over one request.
+    `hub` is asked for a model that is not on the machine. `trusted_code` names the models, and other repositories that they
+    have code in, whose code may be run; none is without it. `held` embedding models stay in the app's memory at once.
+    `served_url` is the base of an OpenAI-compatible server for models that run there (`http://127.0.0.1:8000/v1`),
+    `served_key` what it wants to be shown, `served_seconds` how long it may take over one request.
     """
 
     hub: HubName = "huggingface"

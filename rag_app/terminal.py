@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 
 from rag_app.errors import RagAppError
-from rag_app.text import printable
+from rag_app.text import printable, whole_characters
 
 INTERRUPTED = 130
 # Python's own is 700. From 10,000 to 100,000, imports take the same.
@@ -27,11 +27,14 @@ def say(message: str) -> None:
 
 
 def as_typed(text: str) -> str:
-    """Return the text of an argument, which Python took apart byte by byte where the locale knows no Chinese (LC_ALL=C)."""
+    """Return the text of an argument, which Python took apart byte by byte where the locale knows no Chinese (LC_ALL=C).
+
+    What is not UTF-8, as from a terminal of another encoding, cannot be known: it becomes U+FFFD.
+    """
     try:
-        return text.encode(errors="surrogateescape").decode()
-    except UnicodeError:  # a terminal of another encoding: what was typed cannot be known
-        return text
+        return text.encode(errors="surrogateescape").decode(errors="replace")
+    except UnicodeEncodeError:  # half a pair that stands for no byte: Windows lets it through
+        return whole_characters(text)
 
 
 def print_json(value: object) -> None:
@@ -56,7 +59,7 @@ def run_command(command: Callable[[], object]) -> None:
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer turns Ctrl-C into this, without a word
-            say("Interrupted. What was live before still is.")
+            say("Interrupted. What was there before is as it was.")
         raise
     except BrokenPipeError:  # the reader of a pipe (`| head`) has gone: nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

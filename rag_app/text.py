@@ -73,16 +73,16 @@ _JOINERS = "\u200c\u200d"  # they hold emoji and Indic letters together
 
 
 def normalise(text: str) -> str:
-    r"""Return the text in Unicode form NFC, with `\n` line ends and without a byte order mark.
-
-    Half a surrogate pair is no character: it becomes U+FFFD.
-    """
-    if _SURROGATE.search(text):
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    text = text.removeprefix("\ufeff")
+    r"""Return the text in Unicode form NFC, of whole characters, with `\n` line ends and without a byte order mark."""
+    text = whole_characters(text).removeprefix("\ufeff")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def whole_characters(text: str) -> str:
+    """Return the text with U+FFFD for each half of a surrogate pair, which is no character and cannot be encoded."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if _SURROGATE.search(text) else text
 
 
 def searchable(text: str) -> str:

@@ -361,7 +361,7 @@ def test_models_install_says_what_is_there_and_what_cannot_be_had(run: Run) -> N
     assert "is on this machine" in there.err
     missing = run("models", "install", "nobody/nothing")
     assert missing.code == 1
-    assert missing.err.startswith("error: The embedding model nobody/nothing is not on this machine")
+    assert missing.err.startswith("error: The model nobody/nothing is not on this machine")
 
 
 HEAVY = ("torch", "transformers", "llama_index", "streamlit")

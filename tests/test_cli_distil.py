@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from rich.console import Console
 from rag_app.cli_models_output import distilling
 from rag_app.datatypes import NO_WINDOW
 from rag_app.models import embedder_spec
-from rag_app.models.catalogue import load_catalogue
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
 from rag_app.models.static import distillation
@@ -27,12 +25,10 @@ DIMENSIONS = 16
 
 
 @pytest.fixture(autouse=True)
-def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty user data folder."""
     monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
-    load_catalogue.cache_clear()
-    yield tmp_path / "data"
-    load_catalogue.cache_clear()
+    return tmp_path / "data"
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +56,15 @@ def test_the_object_has_the_documented_keys(run: Run, model: Path, data_folder: 
     result = distil(run, model, "--name", "mine", "--json")
     assert result.code == 0
     found = result.json
-    assert set(found) == {"model", "folder", "megabytes", "tokens", "dimension", "passages", "seconds", "command"}
+    assert set(found) == {
+        *("model", "folder", "megabytes", "tokens", "dimension", "counted", "passages", "seconds", "command")
+    }
     assert found["model"] == "own/mine"
     assert Path(found["folder"]) == data_folder / "models" / "own--mine"
     size = sum(path.stat().st_size for path in Path(found["folder"]).rglob("*") if path.is_file())
     assert found["megabytes"] == round(size / 1e6, 1)
-    assert (found["tokens"], found["dimension"], found["passages"]) == (153, DIMENSIONS, 0)
-    assert found["seconds"] > 0
+    assert (found["tokens"], found["dimension"], found["counted"], found["passages"]) == (153, DIMENSIONS, 0, 0)
+    assert isinstance(found["seconds"], float)
     assert found["command"] == "python -m ingest FOLDER --kb NAME --embed-model own/mine"
     parse(found["command"])
 
@@ -77,9 +75,42 @@ def test_the_text_says_the_same(run: Run, model: Path, small_base: SmallBase, da
     name = f"own/{model.name}-small"
     where, made, build = result.out.splitlines()
     assert where == f"{name} is on this machine: {data_folder / 'models' / f'own--{model.name}-small'}"
-    assert f"153 tokens of {DIMENSIONS} numbers; 3 passages were read; " in made
+    assert f"153 tokens of {DIMENSIONS} numbers; 3 of 3 passages were read; " in made
     assert build == f"Build with it: python -m ingest --kb small --embed-model {name}"
     assert result.err.splitlines()[-1] == f"Distilling {model} ..."
+
+
+def test_of_a_model_that_does_not_pool_by_mean_it_is_said_why_nothing_was_read(
+    run: Run, tmp_path: Path, small_base: SmallBase
+) -> None:
+    model = make_bert_embedder(tmp_path / "first", pooling="cls")
+    base = ("--kb", small_base.name, "--indexes", small_base.indexes)
+    said = distil(run, model, *base).out
+    assert "3 passages were counted, none read: only those of a model that takes the mean of its tokens can be" in said
+    assert "not measured (docs/static-models.md)" in said
+    found = distil(run, model, *base, "--replace", "--json").json
+    assert (found["counted"], found["passages"]) == (3, 0)
+
+
+def test_nothing_is_said_of_passages_where_none_were_given(run: Run, model: Path) -> None:
+    assert "numbers; no passages were read; " in distil(run, model).out
+
+
+def test_without_dimensions_a_small_model_gives_what_it_has(run: Run, model: Path) -> None:
+    assert run("models", "distil", model, "--device", "cpu", "--json").json["dimension"] == 31
+
+
+def test_one_is_replaced_whole(run: Run, model: Path, small_base: SmallBase, data_folder: Path) -> None:
+    assert distil(run, model, "--name", "mine").code == 0
+    before = resolve_embedder("own/mine", offline=True).fingerprint
+    base = ("--kb", small_base.name, "--indexes", small_base.indexes)
+    made = run("models", "distil", model, "--name", "mine", "--dimensions", "8", *base, "--replace", "--json").json
+    after = resolve_embedder("own/mine", offline=True).fingerprint
+    assert (made["model"], made["dimension"], after.dimension) == ("own/mine", 8, 8)
+    assert before.differences(after)
+    assert [path for path in (data_folder / "models").iterdir() if path.is_dir()] == [Path(made["folder"])]
+    (row,) = [row for row in rows_of(run, "list", "--kind", "embedder") if row["id"] == "own/mine"]
+    assert (row["dimension"], row["folder"], row["on_this_machine"]) == (8, made["folder"], True)
 
 
 def test_the_passages_are_read_as_they_are_embedded(
@@ -133,6 +164,7 @@ def test_a_second_of_the_same_name_is_refused_at_once(
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("error: There is a model own/mine already, in ")
     assert "--name NAME" in result.err
+    assert "--replace" in result.err
     assert str(data_folder / "catalogue.toml") in result.err
 
 
@@ -193,7 +225,7 @@ def test_show_says_that_it_has_no_window(run: Run, made: str) -> None:
 
 
 def test_advice_puts_it_behind_what_has_figures_and_says_what_it_is(run: Run, made: str) -> None:
-    needs = ("--language", "en", "--memory-gb", "8", "--window", "5000")
+    needs = ("--memory-gb", "8", "--window", "5000")
     found = run("models", "advise", *needs, "--json").json["recommended"]
     names = [one["model"] for one in found]
     own = found[names.index(made)]
@@ -205,3 +237,11 @@ def test_advice_puts_it_behind_what_has_figures_and_says_what_it_is(run: Run, ma
     shown = run("models", "advise", *needs, "--top", "99").out
     assert "16 numbers a vector, reads all of a text" in shown
     assert str(NO_WINDOW) not in shown
+
+
+def test_for_a_language_it_is_not_advised_where_nobody_knows_its_languages(run: Run, made: str) -> None:
+    found = run("models", "advise", "--language", "en", "--json").json
+    assert made not in [one["model"] for one in found["recommended"]]
+    (own,) = [one for one in found["rejected"] if one["model"] == made]
+    assert [one["why"] for one in own["objections"]] == ["which languages it was made for is not known"]
+    assert "; languages not known; " in run("models", "list").out

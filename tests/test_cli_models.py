@@ -243,7 +243,7 @@ def test_advice_for_an_unknown_knowledge_base(run: Run, small_base: SmallBase) -
 # models install
 
 
-def test_install_asks_the_hub_that_is_named_and_fetches_code_only_of_what_is_trusted(
+def test_install_asks_the_hub_that_is_named_and_knows_what_is_trusted(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, dict[str, Any]]] = []
@@ -256,10 +256,24 @@ def test_install_asks_the_hub_that_is_named_and_fetches_code_only_of_what_is_tru
     assert run("models", "install", "me/mine").code == 0
     assert run("models", "install", "BAAI/bge-m3", "--hub", "modelscope").code == 0
     assert asked == [
-        ("me/mine", {"hub": "huggingface", "with_code": True}),
-        ("BAAI/bge-m3", {"hub": "modelscope", "with_code": False}),
+        ("me/mine", {"hub": "huggingface", "trusted_code": ("me/mine",)}),
+        ("BAAI/bge-m3", {"hub": "modelscope", "trusted_code": ("me/mine",)}),
     ]
     assert run("models", "install", "me/mine", "--hub", "elsewhere").code == 2
+
+
+# models distil
+
+
+def test_distilling_what_is_nowhere_names_what_that_command_takes(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "modelscope"))
+    result = run("models", "distil", "nobody/nothing", "--offline")
+    assert (result.code, result.out) == (1, "")
+    assert "'rag-app models distil /path/to/folder'" in result.err
+    assert "--embed-model" not in result.err
 
 
 # The commands in the docs

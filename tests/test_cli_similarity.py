@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ class FakeEmbedder(FakePassageEmbedder):
 
     def embed_question(self, text: str) -> Any:
         return hash_vector(f"question {text}")
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
 
 
 @pytest.fixture
@@ -131,7 +135,12 @@ def test_what_would_act_on_a_terminal_is_shown_and_a_long_text_is_cut(run: Run) 
 
 @pytest.mark.parametrize(
     ("texts", "message"),
-    [(("alone",), "There is one text, expected two"), (("one", "  "), "Text 2 has no letter"), (("?!", "b"), "Text 1")],
+    [
+        (("alone",), "There is one text, expected two"),
+        (("one", "  "), "Text 2 is empty"),
+        (("\u200b", "b"), "Text 1 is empty"),
+        (("", "b"), "Text 1 is empty"),
+    ],
 )
 def test_wrong_usage_exits_with_2_before_a_model_is_loaded(
     run: Run, alive_at_load: list[int], texts: Sequence[str], message: str
@@ -141,6 +150,23 @@ def test_wrong_usage_exits_with_2_before_a_model_is_loaded(
     assert message in result.err
     assert result.err.count("\n") == 1
     assert alive_at_load == []
+
+
+@pytest.mark.usefixtures("alive_at_load")
+@pytest.mark.parametrize("text", ["👍", "?!", "…", "→"])
+def test_emoji_and_punctuation_are_texts(run: Run, text: str) -> None:
+    result = run("similarity", text, "good", "--embed-model", "all", "--json")
+    assert result.code == 0
+    assert result.json["texts"] == [text, "good"]
+
+
+def test_bytes_that_are_not_utf8_are_embedded_as_what_cannot_be_known(run: Run, tiny_embedder: Path) -> None:
+    """By a real tokenizer: it refuses a text that cannot be encoded."""
+    broken, shown = b"abc \xff".decode(errors="surrogateescape"), "abc \ufffd"
+    result = run("similarity", broken, shown, "def", "--embed-model", tiny_embedder, "--device", "cpu", "--json")
+    assert (result.code, result.err) == (0, "")
+    assert result.json["texts"] == [shown, shown, "def"]
+    assert result.json["models"][0]["cosines"][0][1] == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.slow

@@ -25,8 +25,7 @@ def checked_question(question: str, limits: LimitSettings) -> str:
             f"The question has {len(question):,} characters; at most {limits.question_characters:,} can be asked.",
             "Shorten it, or put the text into a document and ask about that.",
         )
-    # A lone surrogate cannot be encoded, and a NUL ends a string in C.
-    clean = normalise(question.encode("utf-8", "replace").decode().replace("\0", " ")).strip()
+    clean = normalise(question.replace("\0", " ")).strip()  # a NUL ends a string in C
     if not _WORD.search(clean):
         raise QuestionError("There is no question.", 'Type one: rag-app ask "How do I reset my password?"')
     return clean

@@ -6,11 +6,12 @@ This module knows nothing of how a model is loaded or where its files are.
 
 from __future__ import annotations
 
+import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,8 +55,8 @@ class ModelRow:
     `alias` is a second name (`bundled`). `folder` is where the files of a model of the user's own are. A bundled model's files
     lie in `package_folder` of the Python package `package`; `sha256` is that of its weights file. `revision` is the commit on
     the Hugging Face hub that is fetched, empty for the newest; `gated` is given only to those who accepted its terms.
-    `figures` are published results by benchmark (nDCG@10 times 100, higher is better), `trained_on` which of them the model
-    has seen. `sources` says where facts are from, by field.
+    `languages` is empty where they are not known. `figures` are published results by benchmark (nDCG@10 times 100, higher is
+    better), `trained_on` which of them the model has seen. `sources` says where facts are from, by field.
     """
 
     id: str
@@ -82,9 +83,10 @@ class ModelRow:
     def covers(self, language: str, script: str = "") -> bool:
         """Whether the model was made for texts in this language; where it is undetermined, for one written in the script.
 
-        Of an undetermined language in Latin letters nothing can be said: it counts as covered.
+        Of an undetermined language in Latin letters, or of a model whose languages are not known, nothing can be said: it
+        counts as covered.
         """
-        if "multilingual" in self.languages:
+        if not self.languages or "multilingual" in self.languages:
             return True
         if language != UNDETERMINED:
             return language in self.languages
@@ -213,20 +215,35 @@ def user_data_folder() -> Path:
     return Path(platformdirs.user_data_dir("rag-app", appauthor=False))
 
 
-@cache
 def load_catalogue() -> Catalogue:
-    """Return the packaged rows with the user's own merged over them.
+    """Return the packaged rows with the user's own merged over them, as they are now: they are read again when they change.
 
     Raises:
-        ConfigurationError: a row with an unknown, missing or mistyped field.
+        ConfigurationError: a row with an unknown, missing or mistyped field; a file that cannot be read.
     """
     own = user_data_folder() / "catalogue.toml"
-    if not own.is_file():
+    return _read_catalogue(own, _state(own))
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes when a file is written or replaced; None where this user sees none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+
+@lru_cache(maxsize=1)
+def _read_catalogue(own: Path, state: tuple[int, int, int] | None) -> Catalogue:
+    if state is None:
         return packaged_catalogue()
     try:
         table = tomllib.loads(own.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{own} is not valid TOML: {error}.", "Correct it or remove it.") from error
+    except OSError as error:
+        raise ConfigurationError(f"{own} cannot be read: {error.strerror}.", "Give this user the right to.") from error
     return _catalogue(_packaged_table(), (str(own), table))
 
 

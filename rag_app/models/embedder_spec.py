@@ -20,6 +20,7 @@ from rag_app.datatypes import Fingerprint
 from rag_app.errors import ModelLoadError, ModelNotAvailable, UsageError
 from rag_app.models.catalogue import EmbedderRow, Runs, load_catalogue
 from rag_app.models.embedding_server import served_dimension
+from rag_app.models.folder_safety import check_code_elsewhere
 from rag_app.models.hub import Announce, ModelFiles, check_bundled, find_on_machine, locate, quietly
 from rag_app.models.model_folder import (
     combined_hash,
@@ -121,7 +122,12 @@ def is_at_hand(model_id: str, models: ModelSettings) -> bool:
 
 
 def resolve_embedder(
-    model_id: str, *, offline: bool, announce: Announce = quietly, models: ModelSettings | None = None
+    model_id: str,
+    *,
+    offline: bool,
+    announce: Announce = quietly,
+    models: ModelSettings | None = None,
+    named_after: str = "",
 ) -> EmbedderSpec:
     """Find an embedding model and settle what it is; nothing is loaded.
 
@@ -130,6 +136,7 @@ def resolve_embedder(
         offline: never ask the hub. A server that the user configured may be asked all the same.
         announce: told what is about to be downloaded, and what was assumed.
         models: which hub, whose code may run, which server.
+        named_after: what stands before the model in the command, for messages; else `--embed-model`.
 
     Raises:
         ModelNotAvailable: the model is not on the machine and cannot be fetched.
@@ -142,6 +149,8 @@ def resolve_embedder(
         return _resolve_served(wanted, models)
     trusted = not {model_id, wanted.name, wanted.full}.isdisjoint(models.trusted_code)
     _refuse_untrusted(wanted, trusted=trusted)
+    if wanted.row is not None:
+        _dimension(wanted, wanted.row.dimension)  # refused before gigabytes are fetched for it
     files = locate(
         wanted.name,
         wanted.row,
@@ -149,8 +158,11 @@ def resolve_embedder(
         offline=offline,
         announce=announce,
         hub=models.hub,
-        with_code=trusted,
+        trusted_code=models.trusted_code if trusted else (),
+        named_after=named_after,
     )
+    if trusted:
+        check_code_elsewhere(files.path, (*models.trusted_code, wanted.name))
     if wanted.row is not None and wanted.name != wanted.row.id:
         announce(f"{wanted.name} is taken for a copy of {wanted.row.id}: its prompts and its window are used.")
     return _spec(wanted, files, announce, trusted=trusted)

@@ -1,10 +1,10 @@
 """Refuses a model folder that would have code run, before anything of it is loaded.
 
 A model is data from a stranger. What can name code in it: modules.json and router_config.json (classes), a Dense layer's
-activation and a word tokenizer's class (dotted paths that are imported), `auto_map` (Python files of the repository), an
-attention from the hub, and arguments for loading: sentence-transformers 6 strips `trust_remote_code` from those, but passes
-`weights_only=false` on to transformers 5, which then unpickles where it takes the number format from the weights. Both load
-`.bin` and `.pt` with `torch.load(weights_only=True)` otherwise. Python files that nothing names are not run.
+activation and a word tokenizer's class (dotted paths that are imported), `auto_map` (Python files of the repository, or of
+another one), an attention from the hub, and arguments for loading: sentence-transformers 6 strips `trust_remote_code` from
+those, but passes `weights_only=false` on to transformers 5, which then unpickles where it takes the number format from the
+weights. Both load `.bin` and `.pt` with `torch.load(weights_only=True)` otherwise. Python files that nothing names are not run.
 What can name another model, which may be fetched and was checked by nobody: adapters, and sentence-transformers' retrieval
 models (`base_model_name_or_path`, asked of the hub also offline), and a tokenizer from elsewhere (`tokenizer_name_or_path`).
 This module knows nothing of what a model computes.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -59,6 +59,54 @@ def check_folder(folder: Path, *, trusted: bool) -> None:
     for _, kind in modules:
         if not trusted and not _ALLOWED_CLASS.fullmatch(kind):
             raise _would_run_code(folder / "modules.json", "type", kind)
+
+
+def check_code_elsewhere(folder: Path, trusted_code: Collection[str]) -> list[str]:
+    """Return the other repositories that hold code of a trusted model (`owner/name--module.Class` in its files).
+
+    Whoever trusts a model does not yet trust whomever its files name.
+
+    Args:
+        folder: that of a model whose own code the user allowed.
+        trusted_code: the names of all whose code the user allowed, the model's own among them.
+
+    Raises:
+        ModelLoadError: a repository that the user did not name, with the file that names it.
+    """
+    found = {name.split("--")[0]: file for file, name in _classes(folder) if "--" in name}
+    unknown = sorted(set(found).difference(trusted_code))
+    if unknown:
+        names = ", ".join(repository[:120] for repository in unknown)
+        setting = json.dumps(list(dict.fromkeys((*trusted_code, *unknown))), ensure_ascii=False)
+        pages = " and ".join(f"https://huggingface.co/{repository[:120]}" for repository in unknown)
+        raise ModelLoadError(
+            f"{found[unknown[0]]} would have code of another repository run, which you do not trust by its name: {names}.",
+            f"Nothing of it was run. Read it at {pages}; if you trust it, name it as well: "
+            f"RAG_APP_MODELS__TRUSTED_CODE='{setting}'.",
+        )
+    return sorted(found)
+
+
+def _classes(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Give the names of classes that a trusted model's files would have loaded, each with the file."""
+    modules = _modules(folder)
+    for where in dict.fromkeys((folder, *(folder / path for path, _ in modules))):
+        for file in _configurations(where):
+            if file.name not in ("tokenizer.json", "vocab.json", "modules.json"):
+                named = [value for key, value in _walk(_read(file, dict | list)) if key == "auto_map"]  # type: ignore[arg-type]
+                yield from ((file, name) for name in _texts(named))
+    yield from ((folder / "modules.json", kind) for _, kind in modules)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Give every text in nested lists and objects."""
+    waiting = [value]
+    while waiting:
+        outer = waiting.pop()
+        if isinstance(outer, str):
+            yield outer
+        elif isinstance(outer, dict | list):
+            waiting += outer.values() if isinstance(outer, dict) else outer
 
 
 def _configurations(folder: Path) -> list[Path]:

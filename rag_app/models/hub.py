@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -28,7 +28,8 @@ from rag_app.models.fetching.model_scope import (
 )
 from rag_app.models.fetching.needed_files import files_to_download as files_to_download  # noqa: PLC0414
 from rag_app.models.fetching.needed_files import holds_a_model, problem_of
-from rag_app.models.fetching.wanted import Wanted
+from rag_app.models.fetching.wanted import ModelKind, Wanted
+from rag_app.models.folder_safety import check_code_elsewhere
 
 # Read by huggingface_hub when it is imported, so set before: it would otherwise report which libraries are used.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -67,32 +68,35 @@ def locate(
     model_id: str,
     row: ModelRow | None,
     *,
-    kind: str,
+    kind: ModelKind,
     offline: bool,
     announce: Announce = quietly,
     hub: HubName = "huggingface",
-    with_code: bool = False,
+    trusted_code: Collection[str] = (),
+    named_after: str = "",
 ) -> ModelFiles:
     """Return the folder of a model, fetching it from a hub if it is not on the machine.
 
     Args:
         model_id: a Hugging Face id, a local folder, or `bundled`.
         row: its catalogue row, if it has one; its revision is fetched, and preferred in the cache.
-        kind: `embedding model` or `generator`, for messages.
+        kind: of model, for messages.
         offline: never ask a hub; no socket is opened.
         announce: told what is about to be downloaded.
         hub: which one is asked.
-        with_code: fetch the Python code that comes with the files as well.
+        trusted_code: fetch the Python code that comes with the files as well, and what of it is in other repositories, if they
+            are among these names; empty: no code.
+        named_after: what stands before the model in the command, for messages; else the option of its kind.
 
     Raises:
         ModelNotAvailable: what was wanted, where it was looked for, and the ways on.
-        ModelLoadError: a folder that holds a part of a model.
+        ModelLoadError: a folder that holds a part of a model; code in a repository that is not trusted.
     """
-    wanted = Wanted(model_id, row, kind, hub, with_code, announce)
+    wanted = Wanted(model_id, row, kind, hub, trusted_code, announce, named_after)
     found = find_on_machine(model_id, row)
     if found is not None and found.origin is Origin.FOLDER:
         _refuse_part_of_a_model(found.path, wanted)
-    if found is not None and not (with_code and not offline and _lacks_code(found)):
+    if found is not None and not (wanted.with_code and not offline and _lacks_code(found, wanted)):
         return found
     _refuse_what_no_hub_has(wanted)
     if offline:
@@ -164,9 +168,14 @@ def _snapshots(model_id: str, revision: str) -> Iterator[Path]:
     yield from dict.fromkeys((*(snapshots / name for name in first if name), *rest))
 
 
-def _lacks_code(files: ModelFiles) -> bool:
-    """Whether a cached model was fetched without the code that it is now trusted to run."""
-    return files.origin is Origin.CACHE and not any(files.path.glob("*.py"))
+def _lacks_code(files: ModelFiles, wanted: Wanted) -> bool:
+    """Whether a cached model was fetched without the code that it is now trusted to run, be it its own or another's."""
+    if files.origin is not Origin.CACHE:
+        return False
+    elsewhere = check_code_elsewhere(files.path, (*wanted.trusted_code, wanted.id))
+    if not elsewhere:
+        return not any(files.path.glob("*.py"))
+    return not all(any(repository_folder(name).glob("snapshots/*/*.py")) for name in elsewhere)
 
 
 def _refuse_part_of_a_model(folder: Path, wanted: Wanted) -> None:

@@ -17,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
+from rag_app.disk import sync
 from rag_app.errors import KnowledgeBaseBusy, RagAppError, StorageError
 from rag_app.store.cache_rows import (
     SCHEMA,
@@ -31,7 +32,7 @@ from rag_app.store.cache_rows import (
     sound_vector,
     sound_window,
 )
-from rag_app.store.files import storage_error, sync
+from rag_app.store.files import storage_error
 
 Result = TypeVar("Result")
 

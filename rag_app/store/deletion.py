@@ -15,9 +15,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from rag_app.disk import sync
 from rag_app.errors import KnowledgeBaseBusy, StorageError, UsageError
 from rag_app.store import layout
-from rag_app.store.files import storage_error, sync
+from rag_app.store.files import storage_error
 
 # No knowledge base has such a name: it begins with a dot.
 _DELETED_PREFIX = ".rag-app-deleted-"

@@ -89,22 +89,6 @@ def write_array(path: Path, array: NDArray[np.generic]) -> None:
         file.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
 
 
-def sync(path: Path) -> None:
-    """Make sure that a file's bytes, or a folder's entries, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_tree(folder: Path) -> None:
-    """Make sure that a folder is on the disk with everything below it."""
-    for path in sorted(folder.rglob("*")):
-        sync(path)
-    sync(folder)
-
-
 def file_sum(path: Path) -> FileSum:
     """Return size and sha256 of a file as it is on the disk."""
     with path.open("rb") as file:

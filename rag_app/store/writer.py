@@ -15,10 +15,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from rag_app.disk import sync, sync_tree
 from rag_app.errors import KnowledgeBaseBusy, KnowledgeBaseError, KnowledgeBaseNotFound, StorageError, UsageError
 from rag_app.store import layout
 from rag_app.store.deletion import remove_deleted
-from rag_app.store.files import storage_error, sync, sync_tree, write_text
+from rag_app.store.files import storage_error, write_text
 from rag_app.store.layout import Manifest
 
 _PENDING_CURRENT = f"{layout.BUILD_PREFIX}{layout.CURRENT}"

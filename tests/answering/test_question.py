@@ -22,10 +22,23 @@ LIMITS = LimitSettings()
         ("4", "4"),
         ("a\0b", "a b"),
         ("\0pass\0word\0", "pass word"),
-        ("lone \ud800 surrogate", "lone ? surrogate"),
+        ("lone \ud800 surrogate", "lone \ufffd surrogate"),
+        ("a pair \ud83d\ude00", "a pair 😀"),
         ("😀 emoji", "😀 emoji"),
     ],
-    ids=["English", "Chinese", "white space", "NFC", "line ends", "digit", "NUL", "NULs around", "surrogate", "emoji"],
+    ids=[
+        "English",
+        "Chinese",
+        "white space",
+        "NFC",
+        "line ends",
+        "digit",
+        "NUL",
+        "NULs around",
+        "surrogate",
+        "pair",
+        "emoji",
+    ],
 )
 def test_what_can_be_asked(question: str, expected: str) -> None:
     checked = checked_question(question, LIMITS)

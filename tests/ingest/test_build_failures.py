@@ -240,7 +240,7 @@ def test_an_interrupted_build_exits_with_130_and_changes_nothing(
     monkeypatch.setattr(building, "publish", interrupt)
     outcome = ingest("--kb", "kb")
     assert outcome.code == 130
-    assert "Interrupted. What was live before still is." in outcome.err
+    assert "Interrupted. What was there before is as it was." in outcome.err
     assert KnowledgeBase.open(indexes, "kb").generation == "gen-00000001"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,6 +73,13 @@ def test_a_shorter_or_served_model_is_judged_by_its_row(model: str) -> None:
 )
 def test_there_is_no_warning_where_there_is_no_reason(model: str, documents: list[tuple[str, str, int]]) -> None:
     assert warnings(model, *documents) == []
+
+
+def test_there_is_no_warning_where_the_languages_of_a_model_are_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundled = load_catalogue().embedder("bundled")
+    assert bundled is not None
+    monkeypatch.setattr("ingest.cautions.catalogue_row", lambda _: replace(bundled, languages=()))
+    assert warnings("own/mine", CHINESE, ENGLISH) == []
 
 
 def test_one_long_document_among_many_short_ones_counts_by_its_passages() -> None:

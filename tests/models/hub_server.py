@@ -1,4 +1,4 @@
-"""A Hugging Face hub on this machine: one model, served as the real one does, with what was asked of it counted."""
+"""A Hugging Face hub on this machine: a model, served as the real one does, with what was asked of it counted."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ class Hub:
     asked: list[str] = field(default_factory=list)
     stalled: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
+    others: list[Hub] = field(default_factory=list)
+    """Repositories beside the model, under the same address; what is asked of them is counted with the model."""
 
     def git_sha1(self, name: str) -> str:
         content = self.files[name]
@@ -55,7 +57,8 @@ class Hub:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    hub: Hub
+    served: Hub
+    hub: Hub  # the part of it that is asked
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
@@ -64,9 +67,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
-        hub, path = self.hub, unquote(urlsplit(self.path).path)
-        hub.asked.append(path)
-        if path in (f"/api/models/{hub.model_id}", f"/api/models/{hub.model_id}/revision/{COMMIT}"):
+        path = unquote(urlsplit(self.path).path)
+        self.served.asked.append(path)
+        self.hub = hub = next((one for one in self.served.others if f"/{one.model_id}/" in f"{path}/"), self.served)
+        if path in (f"/api/models/{hub.model_id}{at}" for at in ("", f"/revision/{COMMIT}", "/revision/main")):
             self._json(self._information())
         elif path.startswith(f"/api/models/{hub.model_id}/tree/{COMMIT}"):
             self._json(self._tree())
@@ -152,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def running(hub: Hub) -> Iterator[Hub]:
     """Serve a hub on a free port of this machine."""
-    handler = type("Handler", (_Handler,), {"hub": hub})
+    handler = type("Handler", (_Handler,), {"served": hub})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     hub.url = f"http://127.0.0.1:{server.server_port}"

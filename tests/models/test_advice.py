@@ -176,6 +176,12 @@ def test_the_rules_of_thumb_hold_on_the_packaged_catalogue() -> None:
     assert ranked(advise(PACKAGED, Needs(pictures=True)))[0].startswith("BAAI/BGE-VL-")
 
 
+def test_of_a_model_for_pictures_it_is_said_that_no_picture_is_embedded_here() -> None:
+    said = "here only its text side is used: no picture is embedded"
+    assert all(said in one.caveats for one in advise(PACKAGED, Needs(pictures=True)).recommended)
+    assert not any(said in one.caveats for one in advise(PACKAGED, Needs()).recommended)
+
+
 @pytest.mark.parametrize("code", ["zh", "en", "de", "ja"])
 def test_no_model_is_recommended_for_a_language_that_it_was_not_made_for(code: str) -> None:
     advice = advise(PACKAGED, Needs(languages=(code,)))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,27 +18,26 @@ from rag_app.config import Settings
 from rag_app.errors import ConfigurationError
 from rag_app.models import catalogue
 from rag_app.models.catalogue import (
-    Catalogue,
     EmbedderRow,
     Family,
     GeneratorRow,
     ModelRow,
     Runs,
     load_catalogue,
+    packaged_catalogue,
 )
+from tests.children import as_nobody, in_a_child
 
 WriteRows = Callable[[str], Path]
 
 
 @pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty user data folder; the cached catalogue of neither side is seen by the other."""
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty user data folder."""
     folder = tmp_path / "user"
     folder.mkdir()
     monkeypatch.setattr(catalogue, "user_data_folder", lambda: folder)
-    load_catalogue.cache_clear()
-    yield folder
-    load_catalogue.cache_clear()
+    return folder
 
 
 @pytest.fixture
@@ -47,11 +48,6 @@ def write_rows(own_folder: Path) -> WriteRows:
         return path
 
     return write
-
-
-def packaged() -> Catalogue:
-    load_catalogue.cache_clear()
-    return load_catalogue()
 
 
 FILE = Path(catalogue.__file__).with_suffix(".toml")
@@ -75,7 +71,7 @@ BENCHMARKS = {
 
 
 def embedder(model_id: str) -> EmbedderRow:
-    row = packaged().embedder(model_id)
+    row = load_catalogue().embedder(model_id)
     assert row is not None
     return row
 
@@ -123,7 +119,7 @@ def test_an_embedder_row_is_sane(model_id: str) -> None:
 
 @pytest.mark.parametrize("model_id", RERANKERS)
 def test_a_reranker_row_is_sane(model_id: str) -> None:
-    row = packaged().reranker(model_id)
+    row = load_catalogue().reranker(model_id)
     assert row is not None
     check_common(row)
     assert 512 <= row.max_tokens <= 8192
@@ -131,14 +127,14 @@ def test_a_reranker_row_is_sane(model_id: str) -> None:
 
 @pytest.mark.parametrize("model_id", GENERATORS)
 def test_a_generator_row_is_sane(model_id: str) -> None:
-    row = packaged().generator(model_id)
+    row = load_catalogue().generator(model_id)
     assert row is not None
     check_common(row)
     assert row.context_tokens >= 4096
 
 
 def test_the_default_and_the_bundled_embedder_come_first() -> None:
-    first = {row.id for row in packaged().embedders[:2]}
+    first = {row.id for row in load_catalogue().embedders[:2]}
     assert first == {Settings.model_fields["embed_model"].default, embedder("bundled").id}
 
 
@@ -252,13 +248,13 @@ def test_gte_qwen2_looks_both_ways_and_ends_every_text() -> None:
 
 
 def test_no_id_and_no_alias_stands_twice_in_a_kind() -> None:
-    for rows in (packaged().embedders, packaged().rerankers, packaged().generators):
+    for rows in (load_catalogue().embedders, load_catalogue().rerankers, load_catalogue().generators):
         names = [name for row in rows for name in (row.id, row.alias) if name]
         assert len(names) == len(set(names))
 
 
 def test_the_bundled_embedder_is_the_model_its_authors_published() -> None:
-    row = packaged().embedder("bundled")
+    row = load_catalogue().embedder("bundled")
     assert row is not None
     assert row.id == "sentence-transformers/all-MiniLM-L6-v2"
     assert (row.dimension, row.max_tokens, row.pooling) == (384, 256, "mean")
@@ -270,7 +266,7 @@ def test_the_bundled_embedder_is_the_model_its_authors_published() -> None:
 
 
 def test_the_bundled_generator_names_its_file() -> None:
-    row = packaged().generator("bundled")
+    row = load_catalogue().generator("bundled")
     assert row is not None
     assert row.id == "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert row.gguf_file == "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -278,15 +274,15 @@ def test_the_bundled_generator_names_its_file() -> None:
 
 
 def test_the_default_embedder_and_generators_are_in_the_catalogue() -> None:
-    assert packaged().embedder(Settings.model_fields["embed_model"].default) is not None
-    assert packaged().default_generator(on_gpu=False).id == "Qwen/Qwen2.5-1.5B-Instruct"
-    assert packaged().default_generator(on_gpu=True).id == "Qwen/Qwen3-4B-Instruct-2507"
+    assert load_catalogue().embedder(Settings.model_fields["embed_model"].default) is not None
+    assert load_catalogue().default_generator(on_gpu=False).id == "Qwen/Qwen2.5-1.5B-Instruct"
+    assert load_catalogue().default_generator(on_gpu=True).id == "Qwen/Qwen3-4B-Instruct-2507"
 
 
 @pytest.mark.parametrize("unknown", ["", "nobody/nothing", "BUNDLED", "baai/bge-m3"])
 def test_an_id_that_is_not_listed_has_no_row(unknown: str) -> None:
-    assert packaged().embedder(unknown) is None
-    assert packaged().generator(unknown) is None
+    assert load_catalogue().embedder(unknown) is None
+    assert load_catalogue().generator(unknown) is None
 
 
 def row_for(*languages: str) -> ModelRow:
@@ -310,7 +306,8 @@ def row_for(*languages: str) -> ModelRow:
         (("zh",), "en", False),
         (("en", "zh"), "zh", True),
         (("multilingual",), "ko", True),
-        ((), "en", False),
+        ((), "en", True),
+        ((), "und", True),
     ],
 )
 def test_covers(languages: tuple[str, ...], asked: str, covered: bool) -> None:
@@ -335,9 +332,9 @@ passage_prompt = "文 "
 
 
 def test_a_row_of_the_users_own_is_added_to_the_packaged_ones(write_rows: WriteRows) -> None:
-    before = packaged()
+    before = load_catalogue()
     write_rows(OWN_EMBEDDER)
-    after = packaged()
+    after = load_catalogue()
     row = after.embedder("me/my-model")
     assert isinstance(row, EmbedderRow)
     assert (row.query_prompt, row.passage_prompt, row.languages, row.commercial) == ("问：", "文 ", ("zh",), False)
@@ -345,20 +342,56 @@ def test_a_row_of_the_users_own_is_added_to_the_packaged_ones(write_rows: WriteR
     assert after.generators == before.generators
 
 
+def test_a_row_that_is_added_changed_or_removed_is_seen_by_a_program_that_runs(write_rows: WriteRows) -> None:
+    def window() -> int | None:
+        row = load_catalogue().embedder("me/my-model")
+        return row.max_tokens if row is not None else None
+
+    assert window() is None
+    path = write_rows(OWN_EMBEDDER)
+    assert window() == 300
+    before = path.stat()
+    path.write_text(changed("max_tokens = 300", "max_tokens = 400"), encoding="utf-8")  # in place, and as long
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))  # two writes within a tick of the clock
+    assert window() == 400
+    replacement = path.with_name("new.toml")
+    replacement.write_text(changed("max_tokens = 300", "max_tokens = 500"), encoding="utf-8")
+    os.utime(replacement, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    replacement.replace(path)  # a copy that kept its time
+    assert window() == 500
+    path.unlink()
+    assert window() is None
+
+
+def test_rows_that_are_wrong_are_said_each_time_until_they_are_mended(write_rows: WriteRows) -> None:
+    write_rows("[[embedder]\n")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="not valid TOML"):
+            load_catalogue()
+    write_rows(OWN_EMBEDDER)
+    assert load_catalogue().embedder("me/my-model") is not None
+
+
+def test_what_has_not_changed_is_not_read_again(write_rows: WriteRows) -> None:
+    assert load_catalogue() is load_catalogue()
+    write_rows(OWN_EMBEDDER)
+    assert load_catalogue() is load_catalogue()
+
+
 def test_a_row_with_a_known_id_changes_only_the_fields_it_gives(write_rows: WriteRows) -> None:
-    before = packaged().embedder("BAAI/bge-m3")
+    before = load_catalogue().embedder("BAAI/bge-m3")
     write_rows('[[embedder]]\nid = "BAAI/bge-m3"\nmax_tokens = 1024\n')
-    after = packaged().embedder("BAAI/bge-m3")
+    after = load_catalogue().embedder("BAAI/bge-m3")
     assert before is not None
     assert after is not None
     assert after.max_tokens == 1024
     assert (after.dimension, after.pooling, after.licence) == (before.dimension, before.pooling, before.licence)
-    assert [row.id for row in packaged().embedders] == EMBEDDERS, "the order of the list stays"
+    assert [row.id for row in load_catalogue().embedders] == EMBEDDERS, "the order of the list stays"
 
 
 def test_a_generator_of_the_users_own(write_rows: WriteRows) -> None:
     write_rows('[[generator]]\nid = "Qwen/Qwen2.5-0.5B-Instruct"\ncontext_tokens = 2048\n')
-    row = packaged().generator("Qwen/Qwen2.5-0.5B-Instruct")
+    row = load_catalogue().generator("Qwen/Qwen2.5-0.5B-Instruct")
     assert isinstance(row, GeneratorRow)
     assert row.context_tokens == 2048
 
@@ -386,7 +419,7 @@ def test_a_wrong_row_of_the_users_own_is_refused_with_what_is_wrong(
 ) -> None:
     write_rows(toml)
     with pytest.raises(ConfigurationError) as caught:
-        packaged()
+        load_catalogue()
     for words in said:
         assert words in str(caught.value)
     assert caught.value.remedy
@@ -396,4 +429,32 @@ def test_a_wrong_row_of_the_users_own_is_refused_with_what_is_wrong(
 def test_a_catalogue_that_is_not_utf8_is_refused(own_folder: Path) -> None:
     (own_folder / "catalogue.toml").write_bytes('[[embedder]]\nid = "模型"\n'.encode("gb18030"))
     with pytest.raises(ConfigurationError, match="not valid TOML"):
-        packaged()
+        load_catalogue()
+
+
+@pytest.mark.parametrize("what", ["the file", "its folder"])
+def test_a_catalogue_that_may_not_be_read_is_said_and_one_that_cannot_be_seen_is_none(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory() as temporary:  # the folders of pytest are closed to others
+        file = Path(temporary) / "catalogue.toml"
+        file.write_text(OWN_EMBEDDER, encoding="utf-8")
+        monkeypatch.setattr(catalogue, "user_data_folder", lambda: Path(temporary))
+        packaged = packaged_catalogue().embedders
+
+        def work() -> None:
+            if what == "the file":
+                with pytest.raises(ConfigurationError, match=r"catalogue\.toml cannot be read: Permission denied"):
+                    load_catalogue()
+            else:
+                assert load_catalogue().embedders == packaged
+
+        if what == "the file":
+            Path(temporary).chmod(0o755)
+            file.chmod(0)
+        else:
+            Path(temporary).chmod(0)
+        try:
+            assert in_a_child(as_nobody(work)) == 0
+        finally:
+            Path(temporary).chmod(0o700)

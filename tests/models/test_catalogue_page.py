@@ -6,14 +6,13 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rag_app.models import catalogue
-from rag_app.models.catalogue import Catalogue, EmbedderRow, load_catalogue, packaged_catalogue
+from rag_app.models.catalogue import Catalogue, EmbedderRow, packaged_catalogue
 from rag_app.models.catalogue_page import BENCHMARKS, catalogue_page
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
@@ -105,7 +104,7 @@ def test_a_page_that_a_link_leads_to_is_there() -> None:
 
 
 @pytest.fixture
-def own_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def own_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The example of the page as the user's own catalogue, and a home folder."""
     example = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     assert example
@@ -116,9 +115,7 @@ def own_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (data / "catalogue.toml").write_text(written, encoding="utf-8")
     monkeypatch.setattr(catalogue, "user_data_folder", lambda: data)
     monkeypatch.setenv("HOME", str(tmp_path))
-    load_catalogue.cache_clear()
-    yield tmp_path
-    load_catalogue.cache_clear()
+    return tmp_path
 
 
 def test_the_example_of_a_row_embeds_with_a_model_in_its_folder(own_row: Path, tiny_embedder: Path) -> None:

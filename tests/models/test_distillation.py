@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from rag_app.datatypes import NO_WINDOW
-from rag_app.errors import ModelLoadError, UsageError
+from rag_app.errors import ConfigurationError, EmbeddingError, ModelLoadError, UsageError
 from rag_app.models.catalogue import load_catalogue
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import EmbedderSpec, resolve_embedder
-from rag_app.models.static import distillation
+from rag_app.models.static import distillation, publishing
 from rag_app.models.static.distillation import READ_PASSAGES, Distilled, distil
 from rag_app.models.static.own_rows import own_catalogue
+from rag_app.models.static.publishing import check_name, default_name
 from tests.checkpoints import make_bert_embedder
 
 PASSAGES = [
@@ -29,12 +30,10 @@ PASSAGES = [
 
 
 @pytest.fixture(autouse=True)
-def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty user data folder."""
     monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
-    load_catalogue.cache_clear()
-    yield tmp_path / "data"
-    load_catalogue.cache_clear()
+    return tmp_path / "data"
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +49,11 @@ def spec(folder: Path) -> EmbedderSpec:
 
 def load(model: str) -> CatalogueEmbedding:
     return CatalogueEmbedding(resolve_embedder(model, offline=True), device="cpu")
+
+
+def computed(*_: object) -> None:
+    """Where progress is told, the other model has been run."""
+    pytest.fail("the other model was run")
 
 
 def sums(made: Distilled) -> dict[str, str]:
@@ -112,8 +116,8 @@ def test_of_a_model_that_pools_one_token_only_tokens_alone_are_read(tmp_path: Pa
     )
     assert set(read) == {"tokens"}
     assert made.passages == 0
-    assert "read 0 passages" in made.row.notes
-    assert made.row.languages == ("en", "zh")
+    assert made.counted == 4
+    assert made.row.notes.endswith("; the tokens of 4 passages were counted for it.")
     assert load("own/mine").embed_passages(PASSAGES).shape == (4, 8)
 
 
@@ -139,7 +143,7 @@ def test_of_many_passages_some_are_read_evenly_spread() -> None:
     assert distillation._sample([]) == []
 
 
-def test_the_row_says_what_it_is_and_which_languages_were_read(spec: EmbedderSpec) -> None:
+def test_the_row_says_what_it_is_and_no_language_for_having_read_it(spec: EmbedderSpec) -> None:
     made = distil(
         spec,
         name="mine",
@@ -149,7 +153,7 @@ def test_the_row_says_what_it_is_and_which_languages_were_read(spec: EmbedderSpe
     )
     row = load_catalogue().embedder("own/mine")
     assert row == made.row
-    assert row.languages == ("en", "zh")
+    assert row.languages == ()
     assert (row.licence, row.commercial) == (f"that of {spec.model_id}", False)
     assert "2 passages" in row.notes
 
@@ -164,14 +168,16 @@ def test_languages_and_licence_are_those_of_the_models_row_where_it_has_one(spec
     ("model", "kb", "name"),
     [
         ("BAAI/bge-m3", None, "bge-m3-static"),
-        ("BAAI/bge-m3@256", "docs", "bge-m3-256-docs"),
+        ("BAAI/bge-m3", "docs", "bge-m3-docs"),
+        ("BAAI/bge-m3", "知识库", "bge-m3-static"),
+        ("/models/e5 small/", "知识库 2", "e5-small-2"),
         ("/models/模型/", "知识库", "static"),
         ("x" * 80, "docs", "x" * 59 + "-docs"),
     ],
 )
 def test_a_name_is_made_of_the_model_and_the_knowledge_base(model: str, kb: str | None, name: str) -> None:
-    assert distillation.default_name(model, kb) == name
-    distillation.check_name(name)
+    assert default_name(model, kb) == name
+    check_name(name)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "-a", "a@64", "名", "a b", "a" * 65, "a."])
@@ -202,6 +208,11 @@ def test_a_dimension_that_the_model_does_not_have_is_refused(spec: EmbedderSpec,
         distil(spec, name="mine", dimension=dimension, device="cpu")
 
 
+def test_without_a_dimension_as_many_are_taken_as_there_are(spec: EmbedderSpec) -> None:
+    made = distil(spec, name="mine", device="cpu")
+    assert (made.row.dimension, load("own/mine").embed_passages(["a"]).shape) == (31, (1, 31))
+
+
 def test_more_dimensions_than_the_outputs_vary_in_are_refused(spec: EmbedderSpec, data_folder: Path) -> None:
     """The network's last step takes the mean from every output: one direction of the 32 is empty."""
     with pytest.raises(UsageError, match=r"varies in 31 directions"):
@@ -221,25 +232,53 @@ def test_a_served_model_is_no_teacher(spec: EmbedderSpec) -> None:
         distil(replace(spec, path=None), name="mine", dimension=8, device="cpu")
 
 
-def test_too_little_room_is_said_before_anything_is_written(
+def test_a_model_whose_vectors_are_cut_is_no_teacher(spec: EmbedderSpec) -> None:
+    cut = replace(spec, fingerprint=replace(spec.fingerprint, model="some/model@16", dimension=16))
+    with pytest.raises(UsageError, match=r"some/model@16 is some/model with .*distil some/model --dimensions 16"):
+        distil(cut, name="mine", device="cpu")
+
+
+def test_too_little_room_is_said_before_anything_is_computed_or_written(
     spec: EmbedderSpec, data_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
     with pytest.raises(ModelLoadError, match=r"0 MB are free"):
-        distil(spec, name="mine", dimension=8, device="cpu")
-    assert [path.name for path in (data_folder / "models").iterdir()] == [".distilling.lock"]
+        distil(spec, name="mine", dimension=8, device="cpu", on_progress=computed)
+    assert not data_folder.exists()
 
 
-@pytest.mark.parametrize("step", ["_save", "add_embedder"])
+def test_a_catalogue_that_cannot_take_the_row_is_said_before_anything_is_computed(
+    spec: EmbedderSpec, data_folder: Path
+) -> None:
+    data_folder.mkdir()
+    content = 'embedder = [{ id = "BAAI/bge-m3", notes = "mine" }]\n'
+    own_catalogue().write_text(content)
+    with pytest.raises(ConfigurationError, match=r"No row can be added"):
+        distil(spec, name="mine", dimension=8, device="cpu", on_progress=computed)
+    assert own_catalogue().read_text() == content
+    assert [path.name for path in data_folder.iterdir()] == ["catalogue.toml"]
+
+
+def test_an_output_that_is_no_number_is_an_error_of_embedding(tmp_path: Path, data_folder: Path) -> None:
+    folder = make_bert_embedder(tmp_path, pooling="mean")
+    weights = load_file(folder / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][7] = float("nan")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(EmbeddingError, match=r"infinite or no number"):
+        distil(resolve_embedder(str(folder), offline=True), name="mine", device="cpu")
+    assert not data_folder.exists()
+
+
+@pytest.mark.parametrize("step", ["_save", "sync_tree", "add_embedder"])
 def test_what_breaks_off_leaves_neither_folder_nor_row(
     spec: EmbedderSpec, data_folder: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    def breaks(*_: object) -> None:
+    def breaks(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(distillation, step, breaks)
+        patch.setattr(publishing, step, breaks)
         with pytest.raises(KeyboardInterrupt):
             distil(spec, name="mine", dimension=8, device="cpu")
     assert [path.name for path in (data_folder / "models").iterdir()] == [".distilling.lock"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -18,7 +19,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from huggingface_hub import constants
 
-from rag_app.errors import ModelNotAvailable
+from rag_app.errors import ModelLoadError, ModelNotAvailable
 from rag_app.models.catalogue import EmbedderRow, load_catalogue
 from rag_app.models.fetching import download_progress
 from rag_app.models.fetching.download_progress import DownloadProgress
@@ -59,9 +60,11 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield served
 
 
-def fetched(said: list[str] | None = None, row: EmbedderRow | None = None, *, with_code: bool = False) -> ModelFiles:
+def fetched(
+    said: list[str] | None = None, row: EmbedderRow | None = None, *, trusted_code: tuple[str, ...] = ()
+) -> ModelFiles:
     announce = (said if said is not None else []).append
-    return locate(MODEL, row, kind="embedding model", offline=False, announce=announce, with_code=with_code)
+    return locate(MODEL, row, kind="embedding model", offline=False, announce=announce, trusted_code=trusted_code)
 
 
 def row_of(model_id: str) -> EmbedderRow:
@@ -89,10 +92,67 @@ def test_what_was_fetched_is_found_again_without_the_hub(hub: Hub) -> None:
 
 def test_code_is_fetched_only_when_it_is_wanted(hub: Hub) -> None:
     assert not list(fetched().path.glob("*.py"))
-    assert (fetched(with_code=True).path / "modeling_own.py").is_file()
+    assert (fetched(trusted_code=(MODEL,)).path / "modeling_own.py").is_file()
     hub.asked.clear()
-    fetched(with_code=True)
+    fetched(trusted_code=(MODEL,))
     assert hub.asked == []
+
+
+@pytest.fixture
+def elsewhere(hub: Hub) -> Hub:
+    """A repository that the model has its code in."""
+    auto_map = {"AutoModel": "some/code--modeling_own.Own", "AutoTokenizer": ["some/code--tokenizing.Own", None]}
+    hub.files["config.json"] = json.dumps({"model_type": "own", "auto_map": auto_map}).encode()
+    del hub.files["modeling_own.py"]
+    other = Hub("some/code", {"modeling_own.py": b"raise SystemExit('never run')", "model.safetensors": b"x" * 100})
+    hub.others.append(other)
+    return other
+
+
+def test_code_in_another_repository_is_refused_unless_that_one_is_trusted_too(hub: Hub, elsewhere: Hub) -> None:
+    """And before anything large is fetched."""
+    with pytest.raises(
+        ModelLoadError, match=r"config\.json would have code of another repository run.*: some/code\."
+    ) as caught:
+        fetched(trusted_code=(MODEL,))
+    assert f'RAG_APP_MODELS__TRUSTED_CODE=\'["{MODEL}", "some/code"]\'' in caught.value.remedy
+    assert not [path for path in hub.asked if "some/code" in path]
+    assert (hub.sent_of("model.safetensors"), elsewhere.sent) == ([], [])
+
+
+def test_code_in_another_repository_that_is_trusted_is_fetched_and_nothing_else_of_it(
+    hub: Hub, elsewhere: Hub, empty_caches: Path
+) -> None:
+    with pytest.raises(ModelLoadError):
+        fetched(trusted_code=(MODEL,))
+    said: list[str] = []
+    found = fetched(said, trusted_code=(MODEL, "some/code"))
+    assert said[-1] == f"Downloading the code of {MODEL}, which is in some/code."
+    assert [sent.name for sent in elsewhere.sent] == ["modeling_own.py"]
+    assert [path.name for path in (empty_caches / "models--some--code" / "snapshots").rglob("*.*")] == [
+        "modeling_own.py"
+    ]
+    assert (found.path / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    hub.asked.clear()
+    fetched(trusted_code=(MODEL, "some/code"))
+    assert hub.asked == []
+    shutil.rmtree(empty_caches / "models--some--code")  # a cache of another program's may lack it
+    fetched(trusted_code=(MODEL, "some/code"))
+    assert [sent.name for sent in elsewhere.sent] == ["modeling_own.py"] * 2
+
+
+def test_a_repository_of_code_that_is_not_there_is_named(hub: Hub, elsewhere: Hub) -> None:
+    hub.others.clear()
+    with pytest.raises(ModelNotAvailable, match=r"'some/code' is neither"):
+        fetched(trusted_code=(MODEL, "some/code"))
+
+
+def test_a_damaged_configuration_is_fetched_again_before_it_is_believed(hub: Hub, elsewhere: Hub) -> None:
+    hub.damaged = frozenset({"config.json"})
+    with pytest.raises(ModelNotAvailable, match=r"The file config\.json of nobody/small arrived damaged"):
+        fetched(trusted_code=(MODEL, "some/code"))
+    hub.damaged = frozenset()
+    assert (fetched(trusted_code=(MODEL, "some/code")).path / "config.json").read_bytes() == hub.files["config.json"]
 
 
 def test_the_pinned_revision_is_asked_for(hub: Hub) -> None:

@@ -142,3 +142,8 @@ def test_a_listed_model_that_is_served_has_its_own_prompts_and_needs_no_server_t
     use_row(monkeypatch, row_for("nvidia/big", runs=Runs.SERVED, query_prompt="Query: "))
     spec = resolve_embedder("nvidia/big", offline=True, models=ModelSettings(served_url="http://127.0.0.1:1/v1"))
     assert (spec.path, spec.fingerprint.query_prompt, spec.model_id) == (None, "Query: ", "nvidia/big")
+
+
+def test_a_length_that_cannot_be_is_refused_before_the_model_is_looked_for() -> None:
+    with pytest.raises(UsageError, match=r"1024 numbers cut to 5000; it can be cut to: "):
+        resolve_embedder("Qwen/Qwen3-Embedding-0.6B@5000", offline=True)

@@ -6,12 +6,12 @@ Each folder is a real one that loads, with one thing added, and goes through the
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import re
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ from rag_app.errors import ModelLoadError, ModelNotAvailable
 from rag_app.models import hub
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
-from rag_app.models.folder_safety import check_folder
+from rag_app.models.folder_safety import check_code_elsewhere, check_folder
+from tests.children import as_nobody, in_a_child
 
 TYPES = "sentence_transformers.sentence_transformer.modules"
 
@@ -216,6 +217,53 @@ def test_the_code_of_an_architecture_that_transformers_has_not_is_refused_with_t
     assert f"{folder / file} would have code run" in error.found
     assert "auto_map = " in error.found
     assert "RAG_APP_MODELS__TRUSTED_CODE" in error.remedy
+
+
+ELSEWHERE = [
+    *((file, {"auto_map": auto_map(file, "evil/repository--own_code.Own")}) for file in CODE_FILES),
+    ("1_Pooling/config.json", {"auto_map": {"AutoModel": "evil/repository--own_code.Own"}}),
+    ("config.json", {"text_config": {"auto_map": {"AutoModel": "evil/repository--own_code.Own"}}}),
+    ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "evil/repository--own_code.Own"]}}),
+]
+
+
+@pytest.mark.parametrize(("file", "values"), ELSEWHERE, ids=[f"{file} {list(values)}" for file, values in ELSEWHERE])
+def test_who_trusts_a_model_has_not_trusted_whom_it_names(folder: Path, file: str, values: dict[str, object]) -> None:
+    change(folder / file, **values)
+    trusting = ModelSettings(trusted_code=("somebody/else", str(folder)))
+    with pytest.raises(ModelLoadError) as caught:
+        resolve_embedder(str(folder), offline=True, models=trusting)
+    assert caught.value.found == (
+        f"{folder / file} would have code of another repository run, which you do not trust by its name: evil/repository."
+    )
+    setting = json.dumps(["somebody/else", str(folder), "evil/repository"])
+    assert f"RAG_APP_MODELS__TRUSTED_CODE='{setting}'" in caught.value.remedy
+    named = ModelSettings(trusted_code=(str(folder), "evil/repository"))
+    assert resolve_embedder(str(folder), offline=True, models=named).trusted
+
+
+def test_a_module_from_elsewhere_is_code_from_elsewhere(folder: Path) -> None:
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[1]["type"] = "evil/repository--own_code.Own"
+    (folder / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(
+        ModelLoadError, match=r"modules\.json would have code of another repository run.*: evil/repository"
+    ):
+        check_code_elsewhere(folder, (str(folder),))
+    assert check_code_elsewhere(folder, (str(folder), "evil/repository")) == ["evil/repository"]
+
+
+def test_all_that_are_not_trusted_are_named_at_once(folder: Path) -> None:
+    change(folder / "config.json", auto_map={"AutoModel": "b/two--own.Own", "AutoConfig": "a/one--own.Own"})
+    with pytest.raises(ModelLoadError) as caught:
+        check_code_elsewhere(folder, ())
+    assert "a/one, b/two" in caught.value.found
+    assert "https://huggingface.co/a/one and https://huggingface.co/b/two" in caught.value.remedy
+
+
+def test_code_beside_the_files_is_that_of_the_model(folder: Path, code: str) -> None:
+    change(folder / "config.json", auto_map={"AutoModel": f"{code}.Own"})
+    assert check_code_elsewhere(folder, ()) == []
 
 
 FOREIGN_CLASSES = [
@@ -432,10 +480,18 @@ def test_what_is_nested_deep_is_looked_through(folder: Path) -> None:
         check_folder(folder, trusted=False)
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="the superuser may read everything")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights")
 def test_an_unreadable_configuration_is_named(folder: Path) -> None:
-    (folder / "config.json").chmod(0)
-    assert "config.json" in refused(folder).found
+    load(folder)  # all is imported that the other user may not read
+    with tempfile.TemporaryDirectory() as temporary:  # the folders of pytest are closed to others
+        closed = Path(shutil.copytree(folder, Path(temporary) / "model"))
+        Path(temporary).chmod(0o755)
+        (closed / "config.json").chmod(0)
+
+        def work() -> None:
+            assert f"{closed} is not whole: config.json may not be read by this user" in refused(closed).found
+
+        assert in_a_child(as_nobody(work)) == 0
 
 
 def test_a_configuration_under_another_case_is_checked_as_well(folder: Path) -> None:

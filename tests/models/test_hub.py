@@ -12,6 +12,7 @@ from huggingface_hub import constants
 
 from rag_app.errors import ModelLoadError, ModelNotAvailable
 from rag_app.models.catalogue import EmbedderRow, load_catalogue
+from rag_app.models.fetching.wanted import ModelKind
 from rag_app.models.hub import (
     ModelFiles,
     Origin,
@@ -56,7 +57,7 @@ def row_of(model_id: str) -> EmbedderRow:
     return row
 
 
-def wanted(model_id: str, *, offline: bool, kind: str = "embedding model") -> ModelFiles:
+def wanted(model_id: str, *, offline: bool, kind: ModelKind = "embedding model") -> ModelFiles:
     return locate(model_id, load_catalogue().embedder(model_id), kind=kind, offline=offline)
 
 
@@ -189,6 +190,14 @@ def test_a_generators_message_names_the_flag_of_generators() -> None:
     assert "'--generator bundled'" in caught.value.remedy
 
 
+def test_a_message_names_what_stands_before_the_model_in_the_command_that_was_given() -> None:
+    with pytest.raises(ModelNotAvailable) as caught:
+        locate("nobody/nothing", None, kind="embedding model", offline=True, named_after="rag-app models distil")
+    assert "'rag-app models distil /path/to/folder'" in caught.value.remedy
+    assert "'rag-app models distil bundled'" in caught.value.remedy
+    assert "--embed-model" not in caught.value.remedy
+
+
 def test_offline_opens_no_connection(no_network: list[object]) -> None:
     with pytest.raises(ModelNotAvailable):
         wanted("BAAI/bge-m3", offline=True)
@@ -274,3 +283,25 @@ def test_bundled_weights_that_are_not_the_published_ones_are_refused() -> None:
 def test_weights_from_elsewhere_are_the_users_own_business() -> None:
     check_bundled(ModelFiles(Path("anywhere"), "", Origin.FOLDER), row_of("bundled"), "f" * 64)
     check_bundled(ModelFiles(Path("anywhere"), "", Origin.CACHE), row_of("bundled"), "f" * 64)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("bundeld", "bundled"),
+        ("BAAI/bge-m33", "BAAI/bge-m3"),
+        ("bge-m3", "BAAI/bge-m3"),
+        ("baai/BGE-M3", "BAAI/bge-m3"),
+        ("qwen3-embeding-0.6b", "Qwen/Qwen3-Embedding-0.6B"),
+    ],
+)
+def test_a_name_that_is_nearly_one_of_the_catalogue_is_asked_about(typed: str, meant: str) -> None:
+    with pytest.raises(ModelNotAvailable) as caught:
+        wanted(typed, offline=True)
+    assert caught.value.remedy.startswith(f"Did you mean {meant}? Three ways on:")
+
+
+def test_a_name_like_none_of_the_catalogue_is_not_guessed_at() -> None:
+    with pytest.raises(ModelNotAvailable) as caught:
+        wanted("somebody/something-else", offline=True)
+    assert caught.value.remedy.startswith("Three ways on:")

@@ -14,7 +14,7 @@ from huggingface_hub import constants
 
 from rag_app.errors import ModelNotAvailable
 from rag_app.models import catalogue
-from rag_app.models.catalogue import GeneratorRow, ModelRow, load_catalogue
+from rag_app.models.catalogue import GeneratorRow, ModelRow
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
 from rag_app.models.fetching import installation
@@ -25,15 +25,13 @@ MODEL = "nobody/small"
 
 
 @pytest.fixture(autouse=True)
-def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty caches and an empty data folder."""
     cache = tmp_path / "hf" / "hub"
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "modelscope"))
     monkeypatch.setattr(catalogue, "user_data_folder", lambda: tmp_path / "data")
-    load_catalogue.cache_clear()
-    yield cache
-    load_catalogue.cache_clear()
+    return cache
 
 
 @pytest.fixture
@@ -84,7 +82,9 @@ def test_a_model_that_is_there_is_not_fetched_again(hub: Hub, empty_machine: Pat
 def test_code_is_fetched_only_of_a_model_that_is_trusted(hub: Hub, empty_machine: Path) -> None:
     install(MODEL, announce=lambda _: None)
     assert not list(snapshot(empty_machine).rglob("*.py"))
-    install(MODEL, announce=lambda _: None, with_code=True)
+    install(MODEL, announce=lambda _: None, trusted_code=("somebody/else",))
+    assert not list(snapshot(empty_machine).rglob("*.py"))
+    install(MODEL, announce=lambda _: None, trusted_code=("somebody/else", MODEL))
     assert [path.name for path in snapshot(empty_machine).rglob("*.py")] == ["modeling_own.py"]
 
 
@@ -104,6 +104,27 @@ def test_what_cannot_be_had_comes_with_three_ways_on(
     assert caught.value.found.startswith(f"The {kind} {model_id} (")
     for way in (f"rag-app models install {model_id}", f"{option} /path/to/folder", f"{option} bundled"):
         assert way in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("model_id", "found"),
+    [
+        ("BAAI/bge-reranker-base", "The reranker BAAI/bge-reranker-base (1.11 GB, MIT) is not on this machine"),
+        ("nobody/nothing", "The model nobody/nothing is not on this machine"),
+    ],
+)
+def test_what_no_option_takes_comes_with_two_ways_on(
+    monkeypatch: pytest.MonkeyPatch, model_id: str, found: str
+) -> None:
+    """No command takes a reranker, none is bundled; and a model of a kind that is not known may be one."""
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
+    with pytest.raises(ModelNotAvailable) as caught:
+        install(model_id, announce=lambda _: None)
+    assert caught.value.found.startswith(found)
+    assert caught.value.remedy == (
+        f"Two ways on: with a connection, 'rag-app models install {model_id}'; "
+        "or a copy of the cache of a machine that has it (docs/models-offline.md)."
+    )
 
 
 def test_a_model_that_only_a_server_can_run_says_so_before_its_gigabytes_are_asked_for(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ from rag_app.errors import UsageError
 from rag_app.models.catalogue import Runs, packaged_catalogue
 from rag_app.models.choosing.needs import (
     Needs,
-    check_languages,
     fitting_length,
+    known_languages,
     needed_window,
     notable_languages,
     objections,
@@ -65,6 +66,12 @@ def test_a_model_at_the_limit_fits(asked: dict[str, Any], has: dict[str, Any]) -
     assert objections(row("one", "en", **has), Needs(**asked)) == ()
 
 
+@pytest.mark.parametrize(("asked", "objects"), [({"languages": ("en",)}, 1), ({"scripts": ("Cyrl",)}, 1), ({}, 0)])
+def test_a_model_whose_languages_are_not_known_is_not_said_to_fit_one(asked: dict[str, Any], objects: int) -> None:
+    found = objections(replace(row("one"), languages=()), Needs(**asked))
+    assert [one.why for one in found] == ["which languages it was made for is not known"] * objects
+
+
 def test_what_a_server_runs_costs_this_machine_nothing() -> None:
     large = row("one", "en", runs=Runs.SERVED, parameters_millions=8000.0, memory_gb=34.0, download_gb=16.0)
     assert objections(large, Needs(served=True, memory_gb=1, download_gb=1, fast=True)) == ()
@@ -79,8 +86,12 @@ def test_the_longest_vector_within_the_limit_is_taken() -> None:
 
 def test_an_unknown_language_code_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"'english' is not a known language code; known are: .*en.*zh"):
-        check_languages(["zh", "english"], packaged_catalogue())
-    check_languages(["zh", "en", "de", "multilingual"], packaged_catalogue())
+        known_languages(["zh", "english"], packaged_catalogue())
+
+
+def test_a_region_and_capitals_are_no_other_language() -> None:
+    typed = ["zh-CN", "EN", "pt_BR", "multilingual"]
+    assert known_languages(typed, packaged_catalogue()) == ("zh", "en", "pt", "multilingual")
 
 
 def report(language: str | None, chunks: int = 1) -> DocumentReport:

@@ -16,7 +16,7 @@ This module knows nothing of files, of what is on this machine, or of a user's d
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 
 from rag_app.errors import UsageError
@@ -28,10 +28,10 @@ from rag_app.models.choosing.needs import (
     LanguageAndScript,
     Needs,
     Objection,
-    check_languages,
     default_memory_gb,
     fitting_length,
     is_served,
+    known_languages,
     objections,
 )
 from rag_app.models.choosing.standings import MULTILINGUAL, NOT_TRAINED, Standing, benchmarks_of, standing
@@ -115,7 +115,7 @@ def advise(catalogue: Catalogue, needs: Needs) -> Advice:
     Raises:
         UsageError: a language code that is not known.
     """
-    check_languages(needs.languages, catalogue)
+    needs = replace(needs, languages=known_languages(needs.languages, catalogue))
     rejected: list[Rejected] = []
     fitting: list[EmbedderRow] = []
     for row in catalogue.embedders:
@@ -214,9 +214,11 @@ def _caveats(row: EmbedderRow, needs: Needs, standings: Sequence[Standing], leng
     ]
     said = (
         (row.trained_on not in ("", NOT_TRAINED), f"trained on: {row.trained_on.rstrip('.')}"),
+        (needs.pictures, "here only its text side is used: no picture is embedded"),
         (needs.pictures, "figures of text retrieval say nothing of pictures: the rules of thumb rank here"),
         (length != row.dimension, f"cut to {length} of its {row.dimension} numbers; the figures are of all of them"),
         (not row.commercial, f"licence: {row.terms}"),
+        (bool(row.notes), f"note: {row.notes.rstrip('.')}"),
         (row.gated, "its terms have to be accepted on the hub before it is given out"),
         (row.runs is Runs.REMOTE_CODE, "runs only on Python code that comes with its files: read it first"),
         (row.is_static, "static, it does not see the order of words: docs/static-models.md"),

@@ -109,21 +109,23 @@ def needed_window(
     return math.ceil(longest * densest) or None
 
 
-def check_languages(languages: Sequence[str], catalogue: Catalogue) -> None:
-    """Refuse what is no language that this program can tell, or that a model of the catalogue names.
+def known_languages(languages: Sequence[str], catalogue: Catalogue) -> tuple[str, ...]:
+    """Return the codes of languages that this program can tell, or that a model of the catalogue names: `zh` for `zh-CN`.
 
     Raises:
         UsageError: with those that are known.
     """
     rows = (*catalogue.embedders, *catalogue.rerankers, *catalogue.generators)
     known = MIRACL_LANGUAGES.union(FUNCTION_WORDS, *SCRIPT_LANGUAGES.values(), *(row.languages for row in rows))
-    unknown = next((code for code in languages if code not in known), None)
+    found = tuple(language.lower().replace("_", "-").partition("-")[0] for language in languages)
+    unknown = next((typed for typed, code in zip(languages, found, strict=True) if code not in known), None)
     if unknown is not None:
         codes = ", ".join(sorted(known - {MULTILINGUAL}))
         raise UsageError(
             f"'{unknown}' is not a known language code; known are: {codes}.",
             f"Give one of these two letters, as in --language zh, or {MULTILINGUAL} for any other language.",
         )
+    return found
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ class Check:
 
 
 def _language_objection(row: EmbedderRow, needs: Needs) -> str:
+    if not row.languages:
+        return "which languages it was made for is not known" if needs.languages or needs.scripts else ""
     missing = [
         *(code for code in needs.languages if not row.covers(code)),
         *(script for script in needs.scripts if not row.covers(UNDETERMINED, script)),

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from rag_app.errors import ModelNotAvailable
 from rag_app.models.fetching.download_progress import DownloadProgress
 from rag_app.models.fetching.needed_files import files_to_download
 from rag_app.models.fetching.wanted import Wanted
+from rag_app.models.folder_safety import check_code_elsewhere
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -84,6 +84,7 @@ def fetch_from_hugging_face(wanted: Wanted) -> tuple[Path, str]:
 
     Raises:
         ModelNotAvailable: it cannot be had: why, and the ways on.
+        ModelLoadError: it is trusted, and has code in a repository that is not; nothing large is fetched.
     """
     with _errors(wanted):
         folder, revision = _fetch(wanted)
@@ -106,6 +107,8 @@ def _fetch(wanted: Wanted) -> tuple[Path, str]:
         constants.ENDPOINT, size, present, _stated_licence(information), gated=bool(information.gated)
     )
     wanted.check_space(repository.cache, size - present, "HF_HOME")
+    if wanted.with_code:
+        _check_code_elsewhere(wanted, files, commit)
     with DownloadProgress(wanted.id, size, present, wanted.announce) as progress:
         for file in files:
             if file.sha256 and file.size <= constants.MAX_HTTP_DOWNLOAD_SIZE:
@@ -212,19 +215,29 @@ def _damaged(wanted: Wanted, name: str, sum_name: str, found: str, stated: str) 
     )
 
 
-def _fetch_code_from_elsewhere(wanted: Wanted, folder: Path) -> None:
-    """Fetch the Python code that a model's auto_map has in another repository (`owner/name--module.Class`)."""
+def _check_code_elsewhere(wanted: Wanted, files: list[_RemoteFile], commit: str) -> None:
+    """Refuse code in a repository that is not trusted before gigabytes are fetched: the configurations come first."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
-    for path in folder.glob("*.json"):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        references = content.get("auto_map", {}) if isinstance(content, dict) else {}
-        names = references.values() if isinstance(references, dict) else [references]
-        for repository in sorted({str(name).split("--")[0] for name in names if "--" in str(name)}):
-            wanted.announce(f"Downloading the code of {wanted.id}, which is in {repository}.")
-            with disable_progress_bars():
-                snapshot_download(repository, allow_patterns=["*.py"])
+    configurations = [file for file in files if file.name.endswith(".json") and not file.sha256]
+    with disable_progress_bars():
+        names = [file.name for file in configurations]
+        folder = Path(snapshot_download(wanted.id, revision=commit, allow_patterns=names))
+    for file in configurations:
+        _check_small(wanted, file, folder / file.name)
+    check_code_elsewhere(folder, (*wanted.trusted_code, wanted.id))
+
+
+def _fetch_code_from_elsewhere(wanted: Wanted, folder: Path) -> None:
+    """Fetch the Python code that a model has in other repositories, each of them trusted by its name."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+    for repository in check_code_elsewhere(folder, (*wanted.trusted_code, wanted.id)):
+        wanted.announce(f"Downloading the code of {wanted.id}, which is in {repository}.")
+        with _errors(replace(wanted, model_id=repository, row=None)), disable_progress_bars():
+            snapshot_download(repository, allow_patterns=["*.py"])
 
 
 @contextmanager

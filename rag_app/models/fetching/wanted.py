@@ -7,29 +7,42 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal
 
 from rag_app.config import HubName
 from rag_app.errors import ModelNotAvailable
-from rag_app.models.catalogue import BUNDLED, ModelRow
+from rag_app.models.catalogue import BUNDLED, ModelRow, load_catalogue
+
+# What messages call a model; `model` where it is not known of which kind it is.
+ModelKind = Literal["embedding model", "reranker", "generator", "model"]
+
+# How like a known name what was typed must be, of 1: one letter wrong in five.
+_NEAR = 0.8
+
+# What stands before a model in a command. No command takes a reranker, and none is bundled.
+_OPTIONS: dict[ModelKind, str] = {"embedding model": "--embed-model", "generator": "--generator"}
 
 
 @dataclass(frozen=True)
 class Wanted:
     """A model that is asked for.
 
-    `model_id` is what the user wrote, `kind` is `embedding model` or `generator`, for messages. `with_code`: the Python code
-    that comes with its files is wanted too. `announce` is told what is about to happen.
+    `model_id` is what the user wrote. `trusted_code` names the models and repositories whose Python code is wanted too: empty
+    where that of this model is not. `announce` is told what is about to happen. `named_after` is what stands before the model
+    in the command where that is not the option of its kind.
     """
 
     model_id: str
     row: ModelRow | None
-    kind: str
+    kind: ModelKind
     hub: HubName
-    with_code: bool
+    trusted_code: Collection[str]
     announce: Callable[[str], None]
+    named_after: str = ""
 
     @property
     def id(self) -> str:
@@ -42,17 +55,37 @@ class Wanted:
         return f"rag-app models install {self.id}{' --hub modelscope' if self.hub == 'modelscope' else ''}"
 
     @property
-    def folder_option(self) -> str:
-        """The option that takes a folder in its place."""
-        return "--generator" if self.kind == "generator" else "--embed-model"
+    def with_code(self) -> bool:
+        """Whether the Python code that comes with its files is wanted too."""
+        return bool(self.trusted_code)
 
     def not_available(self, looked_in: str, reason: str) -> ModelNotAvailable:
-        """Return the error for a model that is nowhere to be had, with the three ways on."""
+        """Return the error for a model that is nowhere to be had, with the ways on."""
         size = f" ({self.row.download_gb:g} GB, {self.row.terms})" if self.row else ""
         return ModelNotAvailable(
             f"The {self.kind} {self.model_id}{size} is not on this machine: it is not in the cache {looked_in}, and {reason}.",
-            f"Three ways on: with a connection, '{self.install_command}'; a copy in a folder, "
-            f"'{self.folder_option} /path/to/folder'; or the small bundled model, '{self.folder_option} {BUNDLED}'.",
+            f"{self._guess()}{self._ways_on()}",
+        )
+
+    def _guess(self) -> str:
+        """Return a question where the catalogue has a model of nearly this name."""
+        if self.row is not None:
+            return ""
+        catalogue = load_catalogue()
+        rows = (*catalogue.embedders, *catalogue.rerankers, *catalogue.generators)
+        names = {row.id.rpartition("/")[2].lower(): row.id for row in rows}
+        names |= {name.lower(): name for row in rows for name in (row.id, row.alias) if name}
+        near = get_close_matches(self.model_id.lower(), names, n=1, cutoff=_NEAR)
+        return f"Did you mean {names[near[0]]}? " if near else ""
+
+    def _ways_on(self) -> str:
+        fetched = f"with a connection, '{self.install_command}'"
+        named_after = self.named_after or _OPTIONS.get(self.kind)
+        if named_after is None:
+            return f"Two ways on: {fetched}; or a copy of the cache of a machine that has it (docs/models-offline.md)."
+        return (
+            f"Three ways on: {fetched}; a copy in a folder, '{named_after} /path/to/folder'; "
+            f"or the small bundled model, '{named_after} {BUNDLED}'."
         )
 
     def announce_download(self, source: str, size: int, present: int, stated_licence: str, *, gated: bool) -> None:

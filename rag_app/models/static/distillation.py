@@ -12,62 +12,56 @@ texts the same way. This module knows nothing of knowledge bases, or of where th
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from filelock import FileLock
-
 from rag_app.datatypes import NO_WINDOW
-from rag_app.errors import ModelLoadError, UsageError
-from rag_app.language import UNDETERMINED, language_of
-from rag_app.models.catalogue import OWN, EmbedderRow, Family, load_catalogue, user_data_folder
+from rag_app.errors import UsageError
+from rag_app.models.catalogue import OWN, EmbedderRow, Family
 from rag_app.models.device import resolve_device
 from rag_app.models.embedder_spec import EmbedderSpec
 from rag_app.models.model_folder import static_weights
-from rag_app.models.static.own_rows import add_embedder, own_catalogue
+from rag_app.models.static.publishing import check_name, check_place, place, publish
 from rag_app.models.static.token_vectors import (
+    DIMENSION,
     Progress,
     bare_tokenizer,
     counted,
     guessed,
     is_mean_of_tokens,
     outputs_of_tokens,
+    vocabulary_size,
     whitened,
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
-DIMENSION = 256
 # So many passages are read by the other model: on SciFact 5,000 were no better than 500.
 READ_PASSAGES = 1000
 # Smooth inverse frequency, a / (a + p): Arora, Liang and Ma, 2017, "A simple but tough-to-beat baseline for sentence
 # embeddings". Theirs is 0.001 for counted frequencies; model2vec's 0.0001 for those guessed from ranks.
 SMOOTHING_COUNTED, SMOOTHING_GUESSED = 1e-3, 1e-4
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
-_BUILDING = ".distilling-"
-
 
 @dataclass(frozen=True)
 class Distilled:
     """A static model that was made: where its files are, its row, and what went into it.
 
-    `tokens` is the size of its vocabulary, `passages` how many the other model read.
+    `tokens` is the size of its vocabulary; `counted` says in how many passages its tokens were counted, `passages` how many of
+    these the other model read.
     """
 
     folder: Path
     row: EmbedderRow
     tokens: int
+    counted: int
     passages: int
     seconds: float
 
@@ -81,7 +75,8 @@ def distil(
     *,
     name: str,
     passages: Sequence[str] = (),
-    dimension: int = DIMENSION,
+    dimension: int | None = None,
+    replace: bool = False,
     device: str = "auto",
     on_progress: Progress = quiet_progress,
 ) -> Distilled:
@@ -90,73 +85,56 @@ def distil(
     The same input on the same machine gives the same bytes. A kill leaves no part of a model.
 
     Args:
-        spec: of the other model; not a static one, not a served one.
+        spec: of the other model; not a static one, not a served one, not one whose vectors are cut.
         name: letters, digits and `. _ -`.
         passages: texts of the kind that will be searched, as they are embedded; none: frequencies are guessed.
-        dimension: length of the vectors, at most that of the other model's.
+        dimension: length of the vectors, at most that of the other model's; None: 256, or as many as can be had.
+        replace: it takes the place of a model of that name, where there is one: as a whole, at its end.
         device: where the other model runs: `auto`, `cpu`, `cuda` or `mps`.
         on_progress: told what is read, how much of it has been, and how much there is.
 
     Raises:
-        UsageError: a name or a dimension that cannot be, or a model of which no static one can be made.
+        UsageError: a name or a dimension that cannot be, a model of which no static one can be made, or a catalogue of the
+            user's that cannot take its row.
         ModelLoadError: the other model cannot be loaded, or the new one not be written.
+        EmbeddingError: an output of the other model that is not finite.
     """
     from rag_app.models.embedder_loading import load_sentence_transformer
 
     started = time.monotonic()
-    check_name(name)
+    check_name(name, replace=replace)
     _check_model(spec, dimension)
     model = load_sentence_transformer(spec, resolve_device(device))
     tokenizer = bare_tokenizer(model, spec)
-    sample = _sample(passages)
-    read = sample if is_mean_of_tokens(model) else []
-    outputs = outputs_of_tokens(
-        model, tokenizer, [spec.fingerprint.passage_prompt + text for text in read], on_progress
-    )
+    read = _sample(passages) if is_mean_of_tokens(model) else []
+    # What can be refused is refused now: what comes next takes an hour for a large vocabulary.
+    most = (vocabulary_size(tokenizer), dimension or min(DIMENSION, spec.full_dimension))
+    size = 4 * most[0] * most[1] + len(tokenizer.to_str().encode())
+    check_place(_row(name, spec, most, len(passages), len(read)), size, replace=replace)
+    prompted = [spec.fingerprint.passage_prompt + text for text in read]
+    vectors = _vectors(model, tokenizer, passages, prompted, dimension, on_progress)
+    row = publish(vectors, tokenizer, _row(name, spec, vectors.shape, len(passages), len(read)), replace=replace)
+    return Distilled(Path(row.folder), row, len(vectors), len(passages), len(read), time.monotonic() - started)
+
+
+def _vectors(
+    model: SentenceTransformer,
+    tokenizer: Tokenizer,
+    passages: Sequence[str],
+    read: Sequence[str],
+    dimension: int | None,
+    on_progress: Progress,
+) -> NDArray[np.float32]:
+    """Return one weighted vector a token; the outputs, several times as large, are gone on return."""
+    outputs = outputs_of_tokens(model, tokenizer, read, on_progress)
     frequencies = counted(tokenizer, passages, len(outputs)) if passages else guessed(tokenizer, len(outputs))
     smoothing = SMOOTHING_COUNTED if passages else SMOOTHING_GUESSED
-    vectors = whitened(outputs, frequencies, dimension) * (smoothing / (smoothing + frequencies))[:, None]
-    row = _row(name, spec, vectors.shape, sample, len(read))
-    folder = _publish(vectors.astype(np.float32), tokenizer, row)
-    return Distilled(folder, row, len(vectors), len(read), time.monotonic() - started)
+    vectors = whitened(outputs, frequencies, dimension)
+    vectors *= (smoothing / (smoothing + frequencies))[:, None]
+    return vectors
 
 
-def default_name(model_id: str, kb: str | None) -> str:
-    """Return a name after the model and the knowledge base, with no character that a name cannot have."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{model_id.rstrip('/').rpartition('/')[2]}-{kb or 'static'}")
-    return plain.strip("._-")[-64:].lstrip("._-") or "static"
-
-
-def check_name(name: str) -> None:
-    """Refuse a name that a new model cannot have, before anything is read for it.
-
-    Raises:
-        UsageError: it is no plain name, is taken, or is that of a model of the catalogue.
-    """
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"A model cannot be named '{name[:80]}': expected letters, digits and . _ - (64 at most), "
-            "a letter or digit first and last.",
-            "Choose another: --name NAME",
-        )
-    taken = load_catalogue().embedder(f"{OWN}{name}")
-    if taken is not None or _target(name).exists():
-        where = _target(name) if taken is None else Path(taken.folder)
-        raise UsageError(
-            f"There is a model {OWN}{name} already, in {where}.",
-            f"Choose another name (--name NAME), or remove that folder and its row in {own_catalogue()}.",
-        )
-    for row in load_catalogue().embedders:
-        # A folder of that name is taken for a copy of the catalogue's model, which needs to be the only one.
-        if row.id.rpartition("/")[2].lower() == name.lower():
-            raise UsageError(f"The catalogue has {row.id}, also named '{name}'.", "Choose another: --name NAME")
-
-
-def _target(name: str) -> Path:
-    return user_data_folder() / "models" / f"own--{name}"
-
-
-def _check_model(spec: EmbedderSpec, dimension: int) -> None:
+def _check_model(spec: EmbedderSpec, dimension: int | None) -> None:
     if spec.path is None:
         raise UsageError(
             f"{spec.model_id} is run by a server, which does not give one vector a token.",
@@ -166,7 +144,13 @@ def _check_model(spec: EmbedderSpec, dimension: int) -> None:
         raise UsageError(
             f"{spec.model_id} is a static model already.", "Use one that is not, as in: rag-app models distil bundled"
         )
-    if not 1 <= dimension <= spec.full_dimension:
+    if spec.fingerprint.dimension != spec.full_dimension:
+        whole = spec.model_id.rpartition("@")[0]
+        raise UsageError(
+            f"{spec.model_id} is {whole} with its vectors cut, and a static model is made from whole ones.",
+            f"Give its dimensions apart: rag-app models distil {whole} --dimensions {spec.fingerprint.dimension}",
+        )
+    if dimension is not None and not 1 <= dimension <= spec.full_dimension:
         raise UsageError(
             f"Vectors of {dimension} numbers cannot be made from those of {spec.model_id}, which have {spec.full_dimension}.",
             f"Give --dimensions 1 to {spec.full_dimension}.",
@@ -179,72 +163,27 @@ def _sample(passages: Sequence[str]) -> list[str]:
     return [passages[number * len(passages) // count] for number in range(count)]
 
 
-def _row(name: str, spec: EmbedderSpec, shape: tuple[int, ...], sample: Sequence[str], read: int) -> EmbedderRow:
+def _row(name: str, spec: EmbedderSpec, shape: tuple[int, ...], counted_passages: int, read: int) -> EmbedderRow:
     tokens, dimension = shape
     millions = tokens * dimension / 1e6
     known = spec.row
-    found = {language_of(text).code for text in sample} - {UNDETERMINED}
+    went_in = f", which read {read} passages for it" if read else ""
+    if counted_passages and not read:
+        went_in = f"; the tokens of {counted_passages} passages were counted for it"
     return EmbedderRow(
         id=f"{OWN}{name}",
-        folder=str(_target(name)),
+        folder=str(place(name)),
         family=Family.LIGHT,
         parameters_millions=round(millions, 1),
         download_gb=0.0,
         memory_gb=round(millions * 4 * 1.08 / 1000 + 0.7, 1),  # calculated as that of the catalogue's rows
-        languages=known.languages if known else tuple(sorted(found)),
+        languages=known.languages if known else (),  # not known: what it was made for does not show in what it read
         licence=known.licence if known else f"that of {spec.model_id}",
         commercial=known.commercial if known else False,
-        notes=f"Static, distilled from {spec.model_id}, which read {read} passages for it.",
+        notes=f"Static, distilled from {spec.model_id}{went_in}.",
         dimension=dimension,
         max_tokens=NO_WINDOW,
         pooling="mean",
         query_prompt="",
         passage_prompt="",
     )
-
-
-def _publish(vectors: NDArray[np.float32], tokenizer: Tokenizer, row: EmbedderRow) -> Path:
-    """Write the model beside its place, rename it there, then write its row; return its folder."""
-    target = Path(row.folder)
-    models = target.parent
-    try:
-        models.mkdir(parents=True, exist_ok=True)
-        with FileLock(models / ".distilling.lock"):
-            for leftover in models.glob(f"{_BUILDING}*"):  # after a kill
-                shutil.rmtree(leftover, ignore_errors=True)
-            check_name(row.id.removeprefix(OWN))  # another may have taken it meanwhile
-            _check_room(models, vectors.nbytes + len(tokenizer.to_str().encode()))
-            building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=models))
-            try:
-                _save(vectors, tokenizer, building)
-                os.replace(building, target)
-            finally:
-                shutil.rmtree(building, ignore_errors=True)
-            try:
-                add_embedder(row)
-            except BaseException:
-                shutil.rmtree(target, ignore_errors=True)
-                raise
-    except OSError as error:
-        raise ModelLoadError(
-            f"The model could not be written into {target}: {error}.", "Check that the folder can be written."
-        ) from error
-    return target
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < 1.1 * needed:
-        raise ModelLoadError(
-            f"The model takes {needed / 1e6:.0f} MB in {folder}, and {free / 1e6:.0f} MB are free.",
-            "Make room, or give fewer dimensions: --dimensions 128",
-        )
-
-
-def _save(vectors: NDArray[np.float32], tokenizer: Tokenizer, folder: Path) -> None:
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
-
-    folder.chmod(0o755)  # mkdtemp's is for its owner alone
-    static = StaticEmbedding(tokenizer, embedding_weights=vectors)
-    SentenceTransformer(modules=[static, Normalize()], device="cpu").save(str(folder), create_model_card=False)

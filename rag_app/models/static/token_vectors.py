@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag_app.errors import UsageError
+from rag_app.errors import EmbeddingError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 
+DIMENSION = 256
+
 # A token's output alone counts as much as that in so many places. Of 0.25 to 32, between what is best for the passages that
 # were read and what is best for others.
 _ALONE_COUNTS = 2.0
 # A component with less of the first one's variance is rounding, and is not to be blown up.
 _LEAST_VARIANCE = 1e-6
-_TOKENS_AT_ONCE, _PASSAGES_AT_ONCE = 512, 16
+_TOKENS_AT_ONCE = 512
+# Of a forward pass over passages, padding included; a passage that is longer goes alone.
+_BATCH_TOKENS = 2048
+# Rows that are in memory in float64 together: 32 MB for vectors of 1024 numbers.
+_ROWS_AT_ONCE = 4096
 
 _NEVER_IN_TEXT = re.compile(r"\[unused\d+\]|<unused\d+>|<0x[0-9A-F]{2}>")
 
@@ -48,42 +54,67 @@ def bare_tokenizer(model: SentenceTransformer, spec: EmbedderSpec) -> Tokenizer:
     return copy
 
 
+def vocabulary_size(tokenizer: Tokenizer) -> int:
+    """Return how many vectors a tokenizer needs: one more than its highest token."""
+    return int(max(tokenizer.get_vocab().values())) + 1
+
+
 def outputs_of_tokens(
     model: SentenceTransformer, tokenizer: Tokenizer, read: Sequence[str], on_progress: Progress
 ) -> NDArray[np.float32]:
     """Return the model's output for each token of its vocabulary, shape (tokens, the model's dimension).
 
     `read` is empty for a model whose vectors are not the means of its tokens' outputs.
+
+    Raises:
+        EmbeddingError: an output that is not finite.
     """
-    alone = np.concatenate(list(_alone(model, tokenizer, on_progress)))
-    counts = np.full(len(alone), _ALONE_COUNTS, dtype=np.float32)
-    sums = alone * np.float32(_ALONE_COUNTS)
-    in_order = sorted(read, key=len)
-    for first in range(0, len(in_order), _PASSAGES_AT_ONCE):
-        features = model.preprocess(in_order[first : first + _PASSAGES_AT_ONCE])
+    from rag_app.models.batches import token_batches
+
+    outputs = _alone(model, tokenizer, on_progress)
+    if not read:
+        return outputs
+    counts = np.full(len(outputs), _ALONE_COUNTS, dtype=np.float32)
+    outputs *= np.float32(_ALONE_COUNTS)
+    done = 0
+    for batch in token_batches([len(encoding.ids) for encoding in tokenizer.encode_batch(list(read))], _BATCH_TOKENS):
+        features = model.preprocess([read[number] for number in batch])
         is_text = features["attention_mask"].bool().cpu().numpy()
         ids = features["input_ids"].cpu().numpy()[is_text]
-        states = _run(model, features, "token_embeddings")[is_text]
-        np.add.at(sums, ids, states)
+        np.add.at(outputs, ids, _finite(_run(model, features, "token_embeddings")[is_text]))
         np.add.at(counts, ids, 1)
-        on_progress("passages", min(first + _PASSAGES_AT_ONCE, len(in_order)), len(in_order))
-    sums /= counts[:, None]
-    return sums
+        done += len(batch)
+        on_progress("passages", done, len(read))
+    outputs /= counts[:, None]
+    return outputs
 
 
-def _alone(model: SentenceTransformer, tokenizer: Tokenizer, on_progress: Progress) -> Iterator[NDArray[np.float32]]:
-    """Give the model's output for texts of one token each, between what the tokenizer puts around a text."""
+def _alone(model: SentenceTransformer, tokenizer: Tokenizer, on_progress: Progress) -> NDArray[np.float32]:
+    """Return the model's output for texts of one token each, between what the tokenizer puts around a text."""
     import torch
 
-    size = max(tokenizer.get_vocab().values()) + 1
+    size = vocabulary_size(tokenizer)
+    outputs = np.empty((size, model.get_embedding_dimension()), dtype=np.float32)
     example = tokenizer.encode("a")
     inner = [place for place, special in enumerate(example.special_tokens_mask) if not special]
     before, after = example.ids[: inner[0]], example.ids[inner[-1] + 1 :]
     for first in range(0, size, _TOKENS_AT_ONCE):
         last = min(first + _TOKENS_AT_ONCE, size)
         ids = torch.tensor([[*before, token, *after] for token in range(first, last)])
-        yield _run(model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, "sentence_embedding")
+        features = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        outputs[first:last] = _finite(_run(model, features, "sentence_embedding"))
         on_progress("tokens", last, size)
+    return outputs
+
+
+def _finite(outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the outputs, refused where one is infinite or no number: found at once, not by the components an hour later."""
+    if not np.isfinite(outputs).all():
+        raise EmbeddingError(
+            "The model's output for some of its tokens is infinite or no number, expected finite numbers.",
+            "Run it on another device (--device cpu), or use another model: rag-app models list",
+        )
+    return outputs
 
 
 def _run(model: SentenceTransformer, features: Any, output: str) -> NDArray[np.float32]:
@@ -128,16 +159,34 @@ def guessed(tokenizer: Tokenizer, size: int) -> NDArray[np.float64]:
     return shares
 
 
-def whitened(vectors: NDArray[np.float32], shares: NDArray[np.float64], dimension: int) -> NDArray[np.float64]:
-    """Return the first principal components of tokens, each as frequent as its share, with variance one: (tokens, dimension).
+def whitened(vectors: NDArray[np.float32], shares: NDArray[np.float64], dimension: int | None) -> NDArray[np.float32]:
+    """Return the first principal components of tokens, each as frequent as its share, with variance one.
+
+    Sums are float64, over blocks of rows: beside the vectors, which stay as they are, only what is returned is large.
+
+    Args:
+        vectors: of tokens, shape (tokens, any).
+        shares: of each token, their sum one.
+        dimension: how many components; None: 256, or as many directions as the vectors vary in.
+
+    Returns:
+        Shape (tokens, dimension).
 
     Raises:
         UsageError: the vectors do not vary in that many directions.
     """
-    centred = vectors - shares @ vectors
-    variances, directions = np.linalg.eigh((centred * shares[:, None]).T @ centred)
+    blocks = [slice(first, first + _ROWS_AT_ONCE) for first in range(0, len(vectors), _ROWS_AT_ONCE)]
+    mean = np.zeros(vectors.shape[1])
+    covariance = np.zeros((vectors.shape[1],) * 2)
+    for rows in blocks:
+        mean += shares[rows] @ vectors[rows]
+    for rows in blocks:
+        centred = vectors[rows] - mean
+        covariance += (centred * shares[rows, None]).T @ centred
+    variances, directions = np.linalg.eigh(covariance)
     variances, directions = variances[::-1], directions[:, ::-1]
     usable = int((variances > _LEAST_VARIANCE * variances[0]).sum())
+    dimension = min(DIMENSION, usable) if dimension is None else dimension
     if dimension > usable:
         raise UsageError(
             f"The model's output for tokens varies in {usable} directions, fewer than {dimension}.",
@@ -146,5 +195,8 @@ def whitened(vectors: NDArray[np.float32], shares: NDArray[np.float64], dimensio
     directions = directions[:, :dimension]
     # The sign of an eigenvector is an accident; here its largest number is positive.
     signs = np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(dimension)])
-    found: NDArray[np.float64] = centred @ (directions * signs / np.sqrt(variances[:dimension]))
+    projection = directions * signs / np.sqrt(variances[:dimension])
+    found = np.empty((len(vectors), dimension), dtype=np.float32)
+    for rows in blocks:
+        found[rows] = (vectors[rows] - mean) @ projection
     return found
