@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 # (docs/benchmarks.md, "Embedding speed"). The GPU's is not measured: no GPU was at hand.
 CPU_BATCH_TOKENS = 1024
 GPU_BATCH_TOKENS = 16384
+# Batches are halved when a GPU's memory is used up, down to this.
+_LEAST_BATCH_TOKENS = 256
 # Texts that LlamaIndex hands over at once; batches are cut from them by tokens.
 _TEXTS_AT_ONCE = 1024
 
@@ -150,10 +152,26 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
         vectors = np.empty((len(texts), self._spec.full_dimension), dtype=np.float32)
         try:
             with self._lock:
-                counts = self._fill(vectors, texts, prompt_name, on_progress) if texts else []
+                counts = self._fill_as_fits(vectors, texts, prompt_name, on_progress) if texts else []
         except (RuntimeError, MemoryError, IndexError) as error:
             raise _failure(error, self.fingerprint.model) from error
         return unit_vectors(vectors, texts, self._spec), counts
+
+    def _fill_as_fits(
+        self,
+        vectors: NDArray[np.float32],
+        texts: Sequence[str],
+        prompt_name: str,
+        on_progress: Callable[[int], None],
+    ) -> list[int]:
+        """As `_fill`; smaller batches where a GPU's memory cannot hold them, from then on."""
+        while True:
+            try:
+                return self._fill(vectors, texts, prompt_name, on_progress)
+            except torch.OutOfMemoryError:
+                if self._batch_tokens // 2 < _LEAST_BATCH_TOKENS:
+                    raise
+                self._batch_tokens //= 2
 
     def _fill(
         self,

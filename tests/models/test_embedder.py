@@ -234,6 +234,42 @@ def test_what_breaks_off_does_not_wait_for_batches_that_are_running(prompted: Pa
     assert embedding.embed_passages(texts).shape == (len(texts), 32), "the next call is not stopped"
 
 
+def out_of_memory_above(tokens: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have a GPU's memory used up by batches of more tokens; return the sizes that were tried."""
+    run, sizes = CatalogueEmbedding._forward, []
+
+    def forward(self: CatalogueEmbedding, features: dict[str, torch.Tensor]) -> NDArray[np.float32]:
+        sizes.append(features["input_ids"].numel())
+        if sizes[-1] > tokens:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return run(self, features)
+
+    monkeypatch.setattr(CatalogueEmbedding, "_forward", forward)
+    return sizes
+
+
+def test_batches_that_a_gpu_cannot_hold_are_halved_and_stay_so(prompted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = CatalogueEmbedding(resolve_embedder(str(prompted), offline=True), device="cpu", batch_tokens=4096)
+    texts = [f"{number} {text[:200]}" for number in range(20) for text in TEXTS.values()]
+    expected = embedder.embed_passages(texts)
+    sizes = out_of_memory_above(1500, monkeypatch)
+    np.testing.assert_allclose(embedder.embed_passages(texts), expected, atol=1e-5)
+    assert max(sizes) > 1500
+    sizes.clear()
+    embedder.embed_passages(texts)
+    assert max(sizes) <= 1024
+
+
+def test_memory_that_holds_no_batch_is_an_error_with_what_to_do(
+    prompted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder = CatalogueEmbedding(resolve_embedder(str(prompted), offline=True), device="cpu")
+    out_of_memory_above(0, monkeypatch)
+    with pytest.raises(EmbeddingError, match=r"cannot embed these texts: CUDA out of memory") as caught:
+        embedder.embed_passages(["密码"])
+    assert "smaller chunks" in caught.value.remedy
+
+
 def test_in_another_process_it_gives_the_same_vectors(prompted: Path) -> None:
     """LlamaIndex hands its embeddings to workers."""
     embedder = CatalogueEmbedding(resolve_embedder(str(prompted), offline=True), device="cpu", batch_tokens=64)
