@@ -152,22 +152,17 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
         vectors = np.empty((len(texts), self._spec.full_dimension), dtype=np.float32)
         try:
             with self._lock:
-                counts = self._fill_as_fits(vectors, texts, prompt_name, on_progress) if texts else []
+                fill = partial(self._fill, vectors, texts, prompt_name, on_progress)
+                counts = self._as_memory_allows(fill) if texts else []
         except (RuntimeError, MemoryError, IndexError) as error:
             raise _failure(error, self.fingerprint.model) from error
         return unit_vectors(vectors, texts, self._spec), counts
 
-    def _fill_as_fits(
-        self,
-        vectors: NDArray[np.float32],
-        texts: Sequence[str],
-        prompt_name: str,
-        on_progress: Callable[[int], None],
-    ) -> list[int]:
-        """As `_fill`; smaller batches where a GPU's memory cannot hold them, from then on."""
+    def _as_memory_allows(self, fill: Callable[[], list[int]]) -> list[int]:
+        """Begin again with smaller batches where a GPU's memory cannot hold them; they stay small."""
         while True:
             try:
-                return self._fill(vectors, texts, prompt_name, on_progress)
+                return fill()
             except torch.OutOfMemoryError:
                 if self._batch_tokens // 2 < _LEAST_BATCH_TOKENS:
                     raise
