@@ -87,7 +87,9 @@ def models_show(model: Annotated[str, typer.Argument(help="An id of the catalogu
     if as_json:
         print_json({"models": found})
         return
-    for row in found:
+    for number, row in enumerate(found):
+        if number:
+            print()
         print_model(row)
 
 

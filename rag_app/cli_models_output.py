@@ -52,16 +52,29 @@ def print_models(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_model(row: Mapping[str, Any]) -> None:
-    """Print everything the catalogue says of a model; a prompt in quotes, so that a space at its end is seen."""
+    """Print everything the catalogue says of a model, and not what it has nothing to say of.
+
+    Prompts are in quotes, so that a space at their end is seen, and are printed where they are empty, too.
+    """
     for name, value in row.items():
+        if value in ("", (), {}) and not name.endswith("_prompt"):
+            continue
         if isinstance(value, Mapping):
-            print(f"{name:>{_LABEL}}  {'' if value else '{}'}".rstrip())
+            print(f"{name:>{_LABEL}}")
             for key, part in value.items():
                 meaning = f": {BENCHMARKS[key]}" if key in BENCHMARKS else ""
                 print(f"{'':{_LABEL}}    {key} = {part}{meaning}")
         else:
             meaning = ": no window" if (name, value) == ("max_tokens", NO_WINDOW) else ""
-            print(f"{name:>{_LABEL}}  {repr(str(value)) if isinstance(value, str) else value}{meaning}")
+            shown = repr(str(value)) if name.endswith("_prompt") else _plain(value)
+            print(f"{name:>{_LABEL}}  {shown}{meaning}")
+
+
+def _plain(value: object) -> str:
+    """Return a value in a person's words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def advice_as_json(advice: Advice, kb: str | None) -> dict[str, Any]:
