@@ -189,3 +189,10 @@ def tiny_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.checkpoints import make_llama_generator
 
     return make_llama_generator(tmp_path_factory.mktemp("generator"))
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty user data folder."""
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
+    return tmp_path / "data"

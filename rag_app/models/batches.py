@@ -67,7 +67,7 @@ def _run_together(
         numbers: dict[Future[Result], int] = {pool.submit(call): number for number, call in enumerate(calls)}
         for future in as_completed(numbers):
             yield numbers[future], future.result()
-    except BaseException:
+    except BaseException:  # Ctrl-C and a closed generator, too: whatever ends the loop ends what is running
         stop.set()
         raise
     finally:
