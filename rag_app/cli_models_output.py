@@ -57,7 +57,7 @@ def print_model(row: Mapping[str, Any]) -> None:
     Prompts are in quotes, so that a space at their end is seen, and are printed where they are empty, too.
     """
     for name, value in row.items():
-        if value in ("", (), {}) and not name.endswith("_prompt"):
+        if value in ("", (), [], {}) and not name.endswith("_prompt"):
             continue
         if isinstance(value, Mapping):
             print(f"{name:>{_LABEL}}")
@@ -66,8 +66,13 @@ def print_model(row: Mapping[str, Any]) -> None:
                 print(f"{'':{_LABEL}}    {key} = {part}{meaning}")
         else:
             meaning = ": no window" if (name, value) == ("max_tokens", NO_WINDOW) else ""
-            shown = repr(str(value)) if name.endswith("_prompt") else _plain(value)
+            shown = _quoted(value) if name.endswith("prompt") else _plain(value)
             print(f"{name:>{_LABEL}}  {shown}{meaning}")
+
+
+def _quoted(value: object) -> str:
+    """Return a prompt, or the parts of one, in quotes."""
+    return ", ".join(map(repr, value)) if isinstance(value, list | tuple) else repr(str(value))
 
 
 def _plain(value: object) -> str:

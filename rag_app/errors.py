@@ -19,6 +19,7 @@
     │   ├── ModelNotAvailable         neither on the machine nor to be had
     │   ├── ModelLoadError            there, but it cannot be loaded
     │   ├── EmbeddingError            vectors that are not finite or not of the promised shape
+    │   ├── RerankingError            scores that are not finite, or a question that leaves no room for a passage
     │   └── GenerationError           the generator failed while answering
     └── DocumentError                 one file; caught by the build, which puts it in the report
         └── SandboxError              the process that read it was killed at a limit, or crashed
@@ -132,6 +133,10 @@ class EmbeddingError(ModelError):
         """Say what happened, and to which text."""
         super().__init__(found, remedy)
         self.row = row
+
+
+class RerankingError(ModelError):
+    """Scores of a reranker that are not finite, or a question that leaves no room for a passage in its window."""
 
 
 class GenerationError(ModelError):

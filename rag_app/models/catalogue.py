@@ -138,9 +138,17 @@ class EmbedderRow(ModelRow):
 
 @dataclass(frozen=True, kw_only=True)
 class RerankerRow(ModelRow):
-    """A reranker: `max_tokens` of question and passage together, special tokens included."""
+    """A reranker: `max_tokens` of question and passage together, special tokens and prompt included.
+
+    One with a `prompt` is a language model that judges. What it reads are the parts of the prompt, each made into tokens by
+    itself, as its authors do; `{question}` and `{passage}` stand for the two, and the part with the passage ends in it. Its
+    score is the logit of the token `yes` less that of `no`, as the next one.
+    """
 
     max_tokens: int
+    prompt: tuple[str, ...] = ()
+    yes: str = ""
+    no: str = ""
     runs: Runs = Runs.NATIVE
 
 

@@ -91,6 +91,11 @@ What is put before a text, to the letter: the quotation marks are not part of it
 is a line break. A model was trained with its prompts: with other ones, or none, its vectors are worse, and nothing says so.
 """
 
+_RERANKERS = """\
+Read question and passage together, after the search: [reranking.md](reranking.md). None is bundled.
+
+"""
+
 _OWN_ROWS = """\
 ## A row of your own
 
@@ -116,7 +121,7 @@ def catalogue_page(catalogue: Catalogue) -> str:
         "### Figures\n\n" + _figure_table(catalogue.embedders),
         "### Prompts and notes\n\n" + _PROMPTS,
         *(_embedder_notes(row) for row in catalogue.embedders),
-        "## Rerankers\n\nKnown to the catalogue; no command uses one yet.\n\n" + _reranker_table(catalogue.rerankers),
+        "## Rerankers\n\n" + _RERANKERS + _reranker_table(catalogue.rerankers),
         "## Generators\n\n" + _generator_table(catalogue.generators),
         _OWN_ROWS.format(example=EXAMPLE_ROW),
     )

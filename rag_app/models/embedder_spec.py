@@ -26,6 +26,7 @@ from rag_app.models.model_folder import (
     combined_hash,
     file_hashes,
     has_modules,
+    row_of_a_copy,
     stated_dimension,
     stated_max_tokens,
     stated_pooling,
@@ -84,7 +85,8 @@ def _parsed(model_id: str) -> _Id:
     if row is not None:
         name = row.id
     elif not served and os.path.isdir(_folder(name)):  # noqa: PTH112
-        name, row = _folder(name), _row_of_a_copy(Path(_folder(name)))
+        name = _folder(name)
+        row = _row_of_a_copy(Path(name))
     return _Id(name, row, cut, served)
 
 
@@ -94,13 +96,9 @@ def _folder(name: str) -> str:
 
 
 def _row_of_a_copy(folder: Path) -> EmbedderRow | None:
-    """Return the row of the model that a folder is a copy of by its name (`models/BAAI/bge-m3`), None where it is none.
-
-    A copy must not lose its prompts for lying in a folder. ModelScope's cache writes `___` for a dot.
-    """
-    names = {part.replace("___", ".").lower() for part in (folder.name, f"{folder.parent.name}/{folder.name}")}
-    rows = [row for row in load_catalogue().embedders if names & {row.id.lower(), row.id.split("/")[-1].lower()}]
-    return rows[0] if len(rows) == 1 and stated_dimension(folder) == rows[0].dimension else None
+    """Return the row of the model that a folder is a copy of, if its vectors are of the length that the row says."""
+    row = row_of_a_copy(folder, load_catalogue().embedders)
+    return row if row is not None and stated_dimension(folder) == row.dimension else None
 
 
 def embedder_name(model_id: str) -> str:

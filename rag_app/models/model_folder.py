@@ -1,6 +1,6 @@
 """What the files of an embedding model say of it: how it pools, its prompts, its dimension, its window, what they are by sum.
 
-This module knows nothing of the catalogue, of torch, or of where a folder came from.
+This module knows nothing of what is in the catalogue, of torch, or of where a folder came from.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from rag_app.datatypes import NO_WINDOW
 from rag_app.errors import ModelLoadError
+from rag_app.models.catalogue import Row
 from rag_app.models.hub import files_to_download
 
 # A window of tens of thousands of tokens costs memory with its square; a model without a row gets this at most.
@@ -54,9 +55,24 @@ def combined_hash(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(f"{name}\0{digest}\n" for name, digest in hashes.items()).encode()).hexdigest()
 
 
+def row_of_a_copy(folder: Path, rows: Sequence[Row]) -> Row | None:
+    """Return the row of the model that a folder is a copy of by its name (`models/BAAI/bge-m3`), None where it is none.
+
+    A copy must not lose its prompts for lying in a folder. ModelScope's cache writes `___` for a dot.
+    """
+    names = {part.replace("___", ".").lower() for part in (folder.name, f"{folder.parent.name}/{folder.name}")}
+    found = [row for row in rows if names & {row.id.lower(), row.id.split("/")[-1].lower()}]
+    return found[0] if len(found) == 1 else None
+
+
 def has_modules(folder: Path) -> bool:
     """Whether the folder says in which steps sentence-transformers runs the model."""
     return (folder / MODULES).is_file()
+
+
+def stated_architectures(folder: Path) -> list[str]:
+    """Return the names of the transformers classes that the weights are of."""
+    return [str(name) for name in _read_json(folder / "config.json").get("architectures") or []]
 
 
 def has_towers(folder: Path) -> bool:

@@ -106,23 +106,25 @@ def test_what_cannot_be_had_comes_with_three_ways_on(
         assert way in caught.value.remedy
 
 
-@pytest.mark.parametrize(
-    ("model_id", "found"),
-    [
-        ("BAAI/bge-reranker-base", "The reranker BAAI/bge-reranker-base (1.11 GB, MIT) is not on this machine"),
-        ("nobody/nothing", "The model nobody/nothing is not on this machine"),
-    ],
-)
-def test_what_no_option_takes_comes_with_two_ways_on(
-    monkeypatch: pytest.MonkeyPatch, model_id: str, found: str
-) -> None:
-    """No command takes a reranker, none is bundled; and a model of a kind that is not known may be one."""
+def test_a_reranker_that_cannot_be_had_can_be_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
     with pytest.raises(ModelNotAvailable) as caught:
-        install(model_id, announce=lambda _: None)
-    assert caught.value.found.startswith(found)
+        install("BAAI/bge-reranker-base", announce=lambda _: None)
+    assert caught.value.found.startswith("The reranker BAAI/bge-reranker-base (1.11 GB, MIT) is not on this machine")
     assert caught.value.remedy == (
-        f"Two ways on: with a connection, 'rag-app models install {model_id}'; "
+        "Three ways on: with a connection, 'rag-app models install BAAI/bge-reranker-base'; "
+        "a copy in a folder, '--reranker /path/to/folder'; or none."
+    )
+
+
+def test_what_no_option_takes_comes_with_two_ways_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not known of which kind the model is."""
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
+    with pytest.raises(ModelNotAvailable) as caught:
+        install("nobody/nothing", announce=lambda _: None)
+    assert caught.value.found.startswith("The model nobody/nothing is not on this machine")
+    assert caught.value.remedy == (
+        "Two ways on: with a connection, 'rag-app models install nobody/nothing'; "
         "or a copy of the cache of a machine that has it (docs/models-offline.md)."
     )
 

@@ -23,8 +23,12 @@ ModelKind = Literal["embedding model", "reranker", "generator", "model"]
 # How like a known name what was typed must be, of 1: one letter wrong in five.
 _NEAR = 0.8
 
-# What stands before a model in a command. No command takes a reranker, and none is bundled.
-_OPTIONS: dict[ModelKind, str] = {"embedding model": "--embed-model", "generator": "--generator"}
+# What stands before a model in a command.
+_OPTIONS: dict[ModelKind, str] = {
+    "embedding model": "--embed-model",
+    "reranker": "--reranker",
+    "generator": "--generator",
+}
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,9 @@ class Wanted:
         named_after = self.named_after or _OPTIONS.get(self.kind)
         if named_after is None:
             return f"Two ways on: {fetched}; or a copy of the cache of a machine that has it (docs/models-offline.md)."
-        return (
-            f"Three ways on: {fetched}; a copy in a folder, '{named_after} /path/to/folder'; "
-            f"or the small bundled model, '{named_after} {BUNDLED}'."
-        )
+        # No reranker is bundled, and all else works without one.
+        smallest = "none" if self.kind == "reranker" else f"the small bundled model, '{named_after} {BUNDLED}'"
+        return f"Three ways on: {fetched}; a copy in a folder, '{named_after} /path/to/folder'; or {smallest}."
 
     def announce_download(self, source: str, size: int, present: int, stated_licence: str, *, gated: bool) -> None:
         """Say what is about to be downloaded: bytes in all, bytes of them that are here already, and on what terms."""

@@ -14,6 +14,8 @@ from transformers import (
     BertModel,
     CLIPConfig,
     CLIPModel,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
     EmbeddingGemma2Config,
     EmbeddingGemma2Model,
     ErnieConfig,
@@ -23,6 +25,7 @@ from transformers import (
     GteConfig,
     GteModel,
     ModernBertConfig,
+    ModernBertForSequenceClassification,
     ModernBertModel,
     NomicBertConfig,
     NomicBertModel,
@@ -31,14 +34,17 @@ from transformers import (
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen3Config,
+    Qwen3ForCausalLM,
     Qwen3Model,
     XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
     XLMRobertaModel,
 )
 
 WIDTH = 32
 _SIZE = {"hidden_size": WIDTH, "intermediate_size": 48, "num_attention_heads": 4, "initializer_range": 0.3}
 _DECODER = _SIZE | {"num_key_value_heads": 2, "head_dim": 8, "num_hidden_layers": 2}
+_QWEN2 = {name: value for name, value in _DECODER.items() if name != "head_dim"}
 
 
 def bert(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
@@ -57,18 +63,21 @@ def xlm_roberta(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
 
 
 def _xlm_roberta(tokenizer: PreTrainedTokenizerFast, positions: int) -> PreTrainedModel:
-    return XLMRobertaModel(
-        XLMRobertaConfig(
-            vocab_size=len(tokenizer),
-            num_hidden_layers=2,
-            max_position_embeddings=positions,
-            type_vocab_size=1,
-            pad_token_id=1,
-            bos_token_id=0,
-            eos_token_id=2,
-            layer_norm_eps=1e-5,
-            **_SIZE,
-        )
+    return XLMRobertaModel(_xlm_roberta_config(tokenizer, positions))
+
+
+def _xlm_roberta_config(tokenizer: PreTrainedTokenizerFast, positions: int) -> XLMRobertaConfig:
+    return XLMRobertaConfig(
+        vocab_size=len(tokenizer),
+        num_hidden_layers=2,
+        max_position_embeddings=positions,
+        type_vocab_size=1,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        layer_norm_eps=1e-5,
+        num_labels=1,
+        **_SIZE,
     )
 
 
@@ -99,21 +108,24 @@ def gte(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
 
 def modernbert(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     """A layer that sees all, then two that see 64 tokens to each side."""
+    return ModernBertModel(_modernbert_config(tokenizer, 32768))
+
+
+def _modernbert_config(tokenizer: PreTrainedTokenizerFast, positions: int) -> ModernBertConfig:
     start, *_, end = tokenizer("a").input_ids
-    return ModernBertModel(
-        ModernBertConfig(
-            vocab_size=len(tokenizer),
-            num_hidden_layers=3,
-            global_attn_every_n_layers=3,
-            local_attention=128,
-            max_position_embeddings=32768,
-            pad_token_id=tokenizer.pad_token_id,
-            cls_token_id=start,
-            sep_token_id=end,
-            bos_token_id=start,
-            eos_token_id=end,
-            **_SIZE | {"initializer_range": 0.2},
-        )
+    return ModernBertConfig(
+        vocab_size=len(tokenizer),
+        num_hidden_layers=3,
+        global_attn_every_n_layers=3,
+        local_attention=128,
+        max_position_embeddings=positions,
+        pad_token_id=tokenizer.pad_token_id,
+        cls_token_id=start,
+        sep_token_id=end,
+        bos_token_id=start,
+        eos_token_id=end,
+        num_labels=1,
+        **_SIZE | {"initializer_range": 0.2},
     )
 
 
@@ -124,7 +136,7 @@ def qwen2(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
             vocab_size=len(tokenizer),
             max_position_embeddings=131072,
             rope_parameters={"rope_type": "default", "rope_theta": 1_000_000.0},
-            **{name: value for name, value in _DECODER.items() if name != "head_dim"},
+            **_QWEN2,
         )
     )
 
@@ -195,6 +207,57 @@ def clip(tokenizer: PreTrainedTokenizerFast, *, end_of_text: int | None = None) 
     return CLIPModel(CLIPConfig(text_config=text, vision_config=picture, projection_dim=WIDTH // 2))
 
 
+def xlm_roberta_pair(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """A head for one score over the first token, 512 tokens."""
+    return XLMRobertaForSequenceClassification(_xlm_roberta_config(tokenizer, 514))
+
+
+def xlm_roberta_pair_long(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """A head for one score over the first token, 8192 tokens."""
+    return XLMRobertaForSequenceClassification(_xlm_roberta_config(tokenizer, 8194))
+
+
+def modernbert_pair(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """A head for one score over the mean of the tokens."""
+    config = _modernbert_config(tokenizer, 8192)
+    config.classifier_pooling = "mean"
+    return ModernBertForSequenceClassification(config)
+
+
+def deberta_pair(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """DeBERTa-v3: positions relative to one another, in buckets; a head for one score over the first token."""
+    return DebertaV2ForSequenceClassification(
+        DebertaV2Config(
+            vocab_size=len(tokenizer),
+            num_hidden_layers=2,
+            max_position_embeddings=512,
+            relative_attention=True,
+            position_buckets=256,
+            norm_rel_ebd="layer_norm",
+            share_att_key=True,
+            pos_att_type=["p2c", "c2p"],
+            position_biased_input=False,
+            type_vocab_size=0,
+            pad_token_id=tokenizer.pad_token_id,
+            num_labels=1,
+            pooler_dropout=0,
+            **_SIZE,
+        )
+    )
+
+
+def qwen2_judge(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """A decoder whose head for writing is its table of embeddings."""
+    config = Qwen2Config(vocab_size=len(tokenizer), max_position_embeddings=32768, tie_word_embeddings=True, **_QWEN2)
+    return Qwen2ForCausalLM(config)
+
+
+def qwen3_judge(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """A decoder whose head for writing is its table of embeddings."""
+    config = Qwen3Config(vocab_size=len(tokenizer), max_position_embeddings=40960, tie_word_embeddings=True, **_DECODER)
+    return Qwen3ForCausalLM(config)
+
+
 ARCHITECTURES: dict[str, Callable[[PreTrainedTokenizerFast], PreTrainedModel]] = {
     "bert": bert,
     "xlm-roberta": xlm_roberta,
@@ -209,6 +272,12 @@ ARCHITECTURES: dict[str, Callable[[PreTrainedTokenizerFast], PreTrainedModel]] =
     "gemma3_text-bidirectional": gemma3_text_bidirectional,
     "embedding_gemma2": embedding_gemma2,
     "clip": clip,
+    "xlm-roberta pair": xlm_roberta_pair,
+    "xlm-roberta-8192 pair": xlm_roberta_pair_long,
+    "modernbert pair": modernbert_pair,
+    "deberta-v2 pair": deberta_pair,
+    "qwen2 judge": qwen2_judge,
+    "qwen3 judge": qwen3_judge,
 }
 
 

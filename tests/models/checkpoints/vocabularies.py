@@ -8,6 +8,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     BertTokenizer,
     CLIPTokenizer,
+    DebertaV2Tokenizer,
     GemmaTokenizer,
     PreTrainedTokenizerFast,
     Qwen2Tokenizer,
@@ -48,6 +49,27 @@ def bytes_of_qwen_with_end() -> PreTrainedTokenizerFast:
     tokenizer = Qwen2Tokenizer(vocab=_byte_vocabulary(QWEN_END, "<|im_start|>", "<|im_end|>"), eos_token="<|im_end|>")
     _surround(tokenizer, end=QWEN_END)
     return tokenizer
+
+
+def bytes_of_judges() -> PreTrainedTokenizerFast:
+    """Qwen's, as bytes_of_qwen, with `yes` and `no` as one token each; `0` and `1` are."""
+    special = (QWEN_END, "<|im_start|>", "<|im_end|>")
+    return Qwen2Tokenizer(
+        vocab=_byte_vocabulary("ye", "yes", "no", *special),
+        merges=[("y", "e"), ("ye", "s"), ("n", "o")],
+        eos_token="<|im_end|>",
+        additional_special_tokens=["<|im_start|>"],
+    )
+
+
+def unigrams_of_deberta() -> PreTrainedTokenizerFast:
+    """DeBERTa-v3's: SentencePiece unigrams, [CLS] and [SEP] around a text."""
+    special = [(token, 0.0) for token in ("[PAD]", "[CLS]", "[SEP]", "[UNK]")]
+    letters = ["▁", *ascii_letters, *digits, *punctuation, *CHINESE]
+    pieces = [
+        (piece, -float(len(letters)) / len(piece)) for piece in (*(f"▁{word}" for word in WORDS), *WORDS, *letters)
+    ]
+    return DebertaV2Tokenizer(vocab=[*special, *pieces, ("[MASK]", 0.0)], unk_id=3)
 
 
 def bytes_of_modernbert() -> PreTrainedTokenizerFast:
@@ -94,5 +116,6 @@ def _surround(tokenizer: PreTrainedTokenizerFast, *, start: str = "", end: str =
     special = [token for token in (start, end) if token]
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
         single=" ".join(part for part in (start, "$A", end) if part),
+        pair=" ".join(part for part in (start, "$A", end, "$B", end) if part),
         special_tokens=[(token, tokenizer.convert_tokens_to_ids(token)) for token in special],
     )
