@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ HANGUL = "\uac00-\ud7a3\u1100-\u11ff"
 _CJK = HAN + KANA + HANGUL
 
 # To be raised whenever `search_tokens` or `searchable` give something else for any text: indexes are then made anew.
-SEARCH_TEXT_VERSION = 1
+SEARCH_TEXT_VERSION = 2
 
 _LONG = 100
 _LONG_RUN = re.compile(rf"[^\s{_CJK}]{{{_LONG},}}")
@@ -33,10 +34,44 @@ LETTERS_PER_UNIT = 4
 _PART = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]{{1,{LETTERS_PER_UNIT}}}|[^\w\s]|_")
 _ASCII_PART = re.compile(rf"[A-Za-z0-9]{{1,{LETTERS_PER_UNIT}}}|[^A-Za-z0-9\s]")
 
-# A run of CJK characters; or letters and digits, which - . _ / may join into an identifier, a version or a path.
-_TOKEN = re.compile(rf"(?P<cjk>[{_CJK}]+)|(?P<word>[^\W_{_CJK}]+(?:[-._/+:][^\W_{_CJK}]+)*)")
+# In search also the marks that repeat a character; but not the middle dot, which stands between two words.
+_SEARCHED_CJK = f"\u3005-\u3007\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff{HAN}{HANGUL}"
+
+
+def _token_pattern(letter: str, cjk: str) -> re.Pattern[str]:
+    """Return a pattern with three groups: a run of CJK characters, or a word and the ending that an apostrophe cuts off.
+
+    A word is of letters and digits, which - . _ / + : @ may join into an identifier, a version, a path or an address; with the
+    signs of `C++`, `C#` and `.NET`.
+
+    Args:
+        letter: what words are of.
+        cjk: what runs are of, as it stands between brackets.
+    """
+    first_dot = rf"\.(?<![^\s{cjk}(\[\"'`]\.)"
+    word = rf"(?:{first_dot})?{letter}+(?:[-._/+:@]{letter}+)*(?:\+\+|\#(?!{letter}))?"
+    return re.compile(rf"([{cjk}]+)|({word})(['’](?i:s|t|re|ve|ll|d|m)(?!{letter}))?")
+
+
+_TOKEN = _token_pattern(rf"[^\W_{_SEARCHED_CJK}]", _SEARCHED_CJK)
+_ASCII_TOKEN = _token_pattern("[A-Za-z0-9]", "\x80")  # a simpler pattern for most English texts: it has no run to find
 _WORD_PART = re.compile(r"[^\W_]+")
-_IDENTIFIER_SIGN = re.compile(r"[\d_]")  # what tells `max_length` and `10.0.2` from `well-known`
+_IDENTIFIER_SIGN = re.compile(r"[\d_@]|^\.|[+#]$")  # what tells `max_length` and `10.0.2` from `well-known`
+_DIGITS_OR_LETTERS = re.compile(r"\d+|[^\W\d_]+")
+_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s)")  # `10th`, `1990s`
+_MOST_PIECES = 6  # those of `8GB` or `p53` are words, those of a checksum are not
+_CAMEL_CASE = re.compile(r"[a-z]{3,}(?:[A-Z][a-z]{2,})+")
+_CAMEL_PIECE = re.compile(r"[A-Z]?[a-z]+")
+
+# Small Latin letters with marks, by those without. Umlauts stay: without them fewer of XQuAD's German questions
+# find their paragraph.
+_UNMARKED = {
+    code: form[0]
+    for code in range(0xE0, 0x250)
+    if len(form := unicodedata.normalize("NFD", chr(code))) > 1
+    and form[0] in ascii_lowercase
+    and chr(code) not in "äöü"
+}
 
 # The function words of English that carry no subject: they would only make every passage match every question.
 ENGLISH_STOP_WORDS = frozenset(
@@ -175,22 +210,60 @@ def trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def search_tokens(text: str) -> list[str]:
     """Return the tokens by which keyword search finds a text, in order.
 
-    English words are stemmed, stop words left out. CJK runs give their characters and pairs of characters. Identifiers,
-    versions and numbers with inner signs (`LF-DK-230`, `10.0.2`, `max_length`) stay whole, and give their parts as well.
+    English words are stemmed, stop words left out; `company's` is `company`, and `don't` no word. Latin letters lose their
+    marks, umlauts aside. CJK runs give their characters and pairs of characters. Identifiers, versions, addresses and numbers
+    with inner signs (`LF-DK-230`, `10.0.2`, `max_length`, `C++`) stay whole, and give their parts as well; so do `8GB` and
+    `maxLength`.
     """
     tokens: list[str] = []
-    for match in _TOKEN.finditer(unicodedata.normalize("NFKC", searchable(text)).casefold()):
-        if match["cjk"]:
-            run = match["cjk"]
+    plain = _plain(text)
+    for run, word, ending in (_ASCII_TOKEN if plain.isascii() else _TOKEN).findall(plain):
+        if run:
             tokens.extend(run)
             tokens.extend(run[i : i + 2] for i in range(len(run) - 1))
-            continue
-        word = match["word"]
-        parts = _WORD_PART.findall(word)
-        if len(parts) > 1 and _IDENTIFIER_SIGN.search(word):
-            tokens.append(word)
-        tokens.extend(_stem(part) for part in parts if part not in ENGLISH_STOP_WORDS)
+        elif not _is_negation(word, ending):
+            tokens.extend(_word_tokens(word))
     return tokens
+
+
+def _plain(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFKC", searchable(text))
+
+
+def _is_negation(word: str, ending: str) -> bool:
+    return ending[1:] in ("t", "T") and word[-1] in "nN"
+
+
+@lru_cache(maxsize=100_000)
+def _word_tokens(word: str) -> tuple[str, ...]:
+    whole = _whole_token(word)
+    parts = (token for part in _WORD_PART.findall(word) for token in _part_tokens(part))
+    return (whole, *parts) if whole else tuple(parts)
+
+
+def _whole_token(word: str) -> str:
+    """Return the token of an identifier as a whole; an empty string where a word is none."""
+    return "" if word.isalnum() or not _IDENTIFIER_SIGN.search(word) else _folded(word)
+
+
+def _part_tokens(part: str) -> list[str]:
+    """Return the tokens of letters and digits without a sign in them: the stem, and those of its pieces."""
+    folded = _folded(part)
+    if folded in ENGLISH_STOP_WORDS:
+        return []
+    pieces: list[str] = []
+    if not folded.isalpha() and not folded.isdigit() and not _ORDINAL.fullmatch(folded):
+        pieces = _DIGITS_OR_LETTERS.findall(folded)
+    elif _CAMEL_CASE.fullmatch(part):
+        pieces = [piece for piece in map(_folded, _CAMEL_PIECE.findall(part)) if piece not in ENGLISH_STOP_WORDS]
+    if not 1 < len(pieces) <= _MOST_PIECES:
+        pieces = []
+    return [_stem(word) for word in (folded, *pieces)]
+
+
+def _folded(word: str) -> str:
+    folded = word.casefold()
+    return folded if folded.isascii() else folded.translate(_UNMARKED)
 
 
 @cache
@@ -200,11 +273,70 @@ def _stemmer() -> tuple[Stemmer.Stemmer, threading.Lock]:
     return Stemmer.Stemmer("english"), threading.Lock()
 
 
-@lru_cache(maxsize=100_000)
 def _stem(word: str) -> str:
     stemmer, lock = _stemmer()
     with lock:  # a Snowball stemmer keeps state between the calls of one word
         return str(stemmer.stemWord(word))
+
+
+def matching_spans(text: str, question: str) -> list[tuple[int, int]]:
+    """Return where the words of a question stand in a text: `(start, end)` each, sorted, none touching another.
+
+    Words are the same where their search tokens are. Of CJK runs it is the pairs of characters; a single character only where
+    it stands alone in the question.
+    """
+    wanted = set(search_tokens(question))
+    alone = {run for run, _, _ in _TOKEN.findall(_plain(question)) if len(run) == 1}
+    plain, starts, ends = _plain_with_places(text) if wanted else ("", (), ())
+    spans: list[tuple[int, int]] = []
+    for match in _TOKEN.finditer(plain):
+        found = _matching_in_run(match, wanted, alone) if match[1] else _matching_in_word(match, wanted)
+        for start, end in found:
+            first, last = starts[start], ends[end - 1]
+            if spans and first <= spans[-1][1]:
+                first, last = spans[-1][0], max(last, spans.pop()[1])
+            spans.append((first, last))
+    return spans
+
+
+def _matching_in_run(match: re.Match[str], wanted: set[str], alone: set[str]) -> Iterator[tuple[int, int]]:
+    run, first = match[1], match.start()
+    for place, character in enumerate(run):
+        if run[place : place + 2] in wanted and place + 1 < len(run):
+            yield first + place, first + place + 2
+        elif character in alone:
+            yield first + place, first + place + 1
+
+
+def _matching_in_word(match: re.Match[str], wanted: set[str]) -> Iterator[tuple[int, int]]:
+    if _is_negation(match[2], match[3] or ""):
+        return
+    if _whole_token(match[2]) in wanted:
+        yield match.span(2)
+        return
+    for part in _WORD_PART.finditer(match.string, *match.span(2)):
+        if not wanted.isdisjoint(_part_tokens(part.group())):
+            yield part.span()
+
+
+def _plain_with_places(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
+    """Return a text as its tokens are cut from it, and where the character at each place of it begins and ends in `text`.
+
+    Empty where that cannot be told: then nothing is marked, rather than something else.
+    """
+    plain = _plain(text)
+    if plain == text:
+        return plain, range(len(text)), range(1, len(text) + 1)
+    kept = [place for place, character in enumerate(text) if not _HIDDEN.match(character)]
+    starts: list[int] = []
+    ends: list[int] = []
+    pieces = []
+    for cluster in _grapheme_patterns()[1].finditer("".join(text[place] for place in kept)):
+        piece = unicodedata.normalize("NFKC", cluster.group())
+        pieces.append(piece)
+        starts += [kept[cluster.start()]] * len(piece)
+        ends += [kept[cluster.end() - 1] + 1] * len(piece)
+    return (plain, starts, ends) if "".join(pieces) == plain else ("", (), ())
 
 
 def printable(text: str, *, keep_line_breaks: bool = True) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from rag_app.text import (
     first_units,
     hidden_characters,
     longest_word,
+    matching_spans,
     normalise,
     printable,
     search_tokens,
@@ -176,8 +178,40 @@ def test_the_longest_word_is_measured_where_it_is_none_any_more() -> None:
         pytest.param(
             "Harbour Connect 6.2.", ["harbour", "connect", "6.2", "6", "2"], id="a stop is no part of a version"
         ),
-        pytest.param("ＶＰＮ６．２", ["vpn6.2", "vpn6", "2"], id="full-width forms are the usual ones"),
+        pytest.param("ＶＰＮ６．２", ["vpn6.2", "vpn6", "vpn", "6", "2"], id="full-width forms are the usual ones"),
         pytest.param("ﾊﾟｽ", ["パ", "ス", "パス"], id="half-width kana are full-width ones"),
+        pytest.param("鍵を開ける", ["鍵", "を", "開", "け", "る", "鍵を", "を開", "開け", "ける"], id="Japanese"),
+        pytest.param(
+            "佐々木・太郎", ["佐", "々", "木", "佐々", "々木", "太", "郎", "太郎"], id="a repeated character, a dot"
+        ),
+        pytest.param("サーバー", ["サ", "ー", "バ", "ー", "サー", "ーバ", "バー"], id="long vowels"),
+        pytest.param("비밀번호", ["비", "밀", "번", "호", "비밀", "밀번", "번호"], id="Korean syllables"),
+        pytest.param("GPU显存8GB", ["gpu", "显", "存", "显存", "8gb", "8", "gb"], id="no space between scripts"),
+        pytest.param(
+            "Python3.11版本",
+            ["python3.11", "python3", "python", "3", "11", "版", "本", "版本"],
+            id="a version in Chinese",
+        ),
+        pytest.param(
+            "v2.3.1-rc1", ["v2.3.1-rc1", "v2", "v", "2", "3", "1", "rc1", "rc", "1"], id="a release candidate"
+        ),
+        pytest.param("2024-05-01", ["2024-05-01", "2024", "05", "01"], id="a date"),
+        pytest.param("3.5%", ["3.5", "3", "5"], id="a share"),
+        pytest.param("1,234.56", ["1", "234.56", "234", "56"], id="a number with separators"),
+        pytest.param("10th 1990s", ["10th", "1990s"], id="ordinals are no two words"),
+        pytest.param("da39a3ee5e6b", ["da39a3ee5e6b"], id="a checksum is one word"),
+        pytest.param("maxLength", ["maxlength", "max", "length"], id="a name in camel case"),
+        pytest.param("iPhone", ["iphon"], id="a name with a capital inside"),
+        pytest.param("C++ C# F#.", ["c++", "c", "c#", "c", "f#", "f"], id="languages with signs"),
+        pytest.param("使用.NET开发", ["使", "用", "使用", ".net", "net", "开", "发", "开发"], id="a leading dot"),
+        pytest.param("ASP.NET end.Next", ["asp", "net", "end", "next"], id="a dot between words"),
+        pytest.param("it-help@example.com", ["it-help@example.com", "help", "exampl", "com"], id="an address"),
+        pytest.param("https://example.com/reset", ["https", "exampl", "com", "reset"], id="a link"),
+        pytest.param("company's COMPANY’S don't", ["compani", "compani"], id="apostrophes"),
+        pytest.param("O'Brien d'Italia", ["o", "brien", "d", "italia"], id="apostrophes within names"),
+        pytest.param("Café año übel", ["cafe", "ano", "übel"], id="marks, umlauts aside"),
+        pytest.param("ﬁnding", ["find"], id="a ligature"),
+        pytest.param("重置 重設", ["重", "置", "重置", "重", "設", "重設"], id="traditional characters are others"),
         pytest.param("STRASSE straße", ["strass", "strass"], id="case is folded"),
         pytest.param("!? …", [], id="symbols alone"),
     ],
@@ -203,6 +237,70 @@ def test_a_question_shares_its_tokens_with_a_passage_that_says_the_same(question
 @given(MIXED)
 def test_search_tokens_hold_no_white_space_and_are_never_empty(text: str) -> None:
     assert all(token and not any(letter.isspace() for letter in token) for token in search_tokens(text))
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="aZ1é9'’.-_@+#/ 、") | st.text(alphabet="aZ1'.-_@+#/ "))
+def test_ascii_and_other_texts_are_cut_alike(text: str) -> None:
+    assert search_tokens(f"{text} 。") == search_tokens(text)
+
+
+def marked(text: str, question: str) -> str:
+    """Return the text with brackets around what matches."""
+    for start, end in reversed(matching_spans(text, question)):
+        text = f"{text[:start]}[{text[start:end]}]{text[end:]}"
+    return text
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        pytest.param(
+            "Which account is locked?", "The [account] is [locked]; two [accounts].", id="stems, no stop words"
+        ),
+        pytest.param("zebra", "The account is locked.", id="nothing"),
+        pytest.param("", "The account is locked.", id="no question"),
+        pytest.param("重置密码", "请先[重置]，再输入新的[密码]。", id="pairs, not single characters"),
+        pytest.param("如何重置密码", "请[重置密码]，不要置之不理。", id="a run of pairs"),
+        pytest.param("税", "所得[税]的[税]率", id="a character that stands alone in the question"),
+        pytest.param("hc-27", "Error [HC-27], not [HC]-12.", id="an identifier, whole"),
+        pytest.param("27", "Error HC-[27].", id="a part of it"),
+        pytest.param("GPU显存", "[GPU显存]8GB", id="two scripts beside one another"),
+        pytest.param("vpn6.2 cafe", "[ＶＰＮ６．２] in the [cafe\u0301]", id="full-width and decomposed"),
+        pytest.param("password", "Two [pass\u200bwo\u00adrds] here", id="hidden characters within"),
+        pytest.param("パスワード", "新しい[ﾊﾟｽﾜｰﾄﾞ]です", id="half-width kana"),
+        pytest.param("find", "[ﬁnding] it", id="a ligature"),
+        pytest.param("company don", "The [company]’s own; don't.", id="endings and negations"),
+        pytest.param("admin", "An [admin] can.", id="no negation"),
+        pytest.param("length", "The [maxLength].", id="a piece marks its word"),
+        pytest.param("ss", "Stra\u00dfe", id="a letter that is folded to two"),
+        pytest.param("strasse", "Die [Stra\u00dfe] ist lang.", id="the word with it"),
+    ],
+)
+def test_the_words_of_a_question_are_found_where_they_stand(question: str, expected: str) -> None:
+    assert marked(expected.replace("[", "").replace("]", ""), question) == expected
+
+
+@settings(deadline=None)
+@given(MIXED, MIXED)
+def test_spans_lie_in_the_text_sorted_and_apart_from_one_another(text: str, question: str) -> None:
+    spans = matching_spans(text, question)
+    edges = [-1, *(place for span in spans for place in span)]
+    assert all(before < after for before, after in pairwise(edges))
+    assert edges[-1] <= len(text)
+
+
+@settings(deadline=None)
+@given(MIXED, MIXED)
+def test_something_is_marked_only_where_a_token_is_shared(text: str, question: str) -> None:
+    if matching_spans(text, question):
+        assert set(search_tokens(text)) & set(search_tokens(question))
+
+
+@settings(deadline=None)
+@given(MIXED)
+def test_a_text_asked_for_itself_is_marked_where_it_has_a_token(text: str) -> None:
+    assert bool(matching_spans(text, text)) == bool(search_tokens(text))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from rag_app.datatypes import Fingerprint, IngestReport
 from rag_app.store import layout
 from rag_app.store.checks import Check, CheckState, Discrepancy, FindModel, ModelAtHand, run_check
 from rag_app.store.chunks import ChunkStore
+from rag_app.store.keyword_tokens import passages_with_tokens
 from rag_app.store.keywords import KeywordIndex
 from rag_app.store.layout import Manifest
 from rag_app.store.vector_files import FINGERPRINT_FILE, FLOATS_FILE, INDEX_FILE, ROWS_FILE
@@ -168,6 +169,7 @@ def _look_at_spans(folder: Path) -> str:
 def _look_at_keywords(folder: Path, manifest: Manifest) -> str:
     count = KeywordIndex(folder / layout.KEYWORDS).count
     _expect("Passages in the keyword index", count, manifest.counts["chunks"])
+    _expect("Passages with kept tokens", passages_with_tokens(folder / layout.KEYWORDS), count)
     return f"{count} passages"
 
 

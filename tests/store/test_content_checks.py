@@ -120,6 +120,22 @@ def test_a_keyword_index_of_other_passages_is_found(folder: Path) -> None:
     assert detail == "Passages in the keyword index: 2; expected 3."
 
 
+def test_kept_tokens_that_do_not_fit_one_another_are_found(folder: Path) -> None:
+    file = live_folder(folder) / layout.KEYWORDS / "token_numbers.bin"
+    file.write_bytes(file.read_bytes()[:-4])
+    resign(folder)
+    assert "token_offsets.npy does not divide" in assert_damaged(verify(folder), "keywords", "gen-00000001/keywords")
+
+
+def test_kept_tokens_of_fewer_passages_are_found(folder: Path, tmp_path: Path) -> None:
+    write_keywords(tmp_path / "fewer", ["one", "two"])
+    for file in (tmp_path / "fewer").glob("token*"):
+        file.replace(live_folder(folder) / layout.KEYWORDS / file.name)
+    resign(folder)
+    detail = assert_damaged(verify(folder), "keywords", "gen-00000001/keywords")
+    assert detail == "Passages with kept tokens: 2; expected 3."
+
+
 def change_report(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     file = live_folder(folder) / layout.REPORT
     values = json.loads(file.read_text())

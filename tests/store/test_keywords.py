@@ -8,11 +8,16 @@ import sys
 import threading
 from pathlib import Path
 
+import bm25s
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from rag_app.errors import KnowledgeBaseDamaged
-from rag_app.store.keywords import KeywordIndex, write_keywords
+from rag_app.errors import KnowledgeBaseDamaged, StorageError
+from rag_app.store import keywords
+from rag_app.store.keywords import K1, B, KeywordIndex, write_keywords
+from rag_app.text import search_tokens
 from tests.conftest import REPOSITORY
 
 TEXTS = [
@@ -101,9 +106,9 @@ def test_the_same_texts_give_the_same_scores(index: KeywordIndex, tmp_path: Path
 @pytest.mark.parametrize("harm", ["missing", "nonsense"])
 def test_each_damaged_file_is_refused_with_the_command_that_repairs_it(harm: str, folder: Path) -> None:
     write_keywords(folder, TEXTS)
-    names = [path.name for path in folder.iterdir() if path.name != "vocab.index.json"]
-    assert len(names) >= 4
-    for name in (*names, "vocab.index.json"):
+    names = [path.name for path in folder.iterdir() if path.name.partition(".")[2].startswith(("csc.index", "index"))]
+    assert len(names) == 5
+    for name in names:
         file = folder / name
         content = file.read_bytes()
         file.unlink()
@@ -131,7 +136,10 @@ def test_one_index_is_asked_from_several_threads(index: KeywordIndex) -> None:
 
 
 def test_every_process_writes_the_same_bytes(tmp_path: Path) -> None:
-    code = f"from rag_app.store.keywords import write_keywords; import sys; write_keywords(sys.argv[1], {TEXTS!r})"
+    code = (
+        "from rag_app.store.keywords import write_keywords; from pathlib import Path; import sys; "
+        f"write_keywords(Path(sys.argv[1]), {TEXTS!r})"
+    )
     written = []
     for seed in ("1", "2"):
         folder = tmp_path / seed
@@ -139,3 +147,47 @@ def test_every_process_writes_the_same_bytes(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", code, str(folder)], env=environment, cwd=REPOSITORY, check=True)
         written.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert written[0] == written[1]
+
+
+LIKE_TEXTS = st.lists(st.text(alphabet="ab1 密码", min_size=1, max_size=30), min_size=1, max_size=12)
+
+
+@settings(deadline=None, max_examples=30)
+@given(texts=LIKE_TEXTS, tokens_at_once=st.integers(1, 40))
+def test_the_scores_are_those_of_bm25s_to_the_last_bit_in_blocks_of_any_size(
+    texts: list[str], tokens_at_once: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("keywords")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keywords, "_TOKENS_AT_ONCE", tokens_at_once)
+        write_keywords(folder, texts)
+    vocabulary: dict[str, int] = {}
+    numbers = [
+        [vocabulary.setdefault(token, len(vocabulary)) for token in search_tokens(text) or ["\0"]] for text in texts
+    ]
+    theirs = bm25s.BM25(k1=K1, b=B)
+    theirs.index((numbers, vocabulary), create_empty_token=False, show_progress=False)
+    ours = bm25s.BM25.load(folder)
+    assert ours.vocab_dict == vocabulary
+    for name in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(ours.scores[name], theirs.scores[name])
+        assert ours.scores[name].dtype == theirs.scores[name].dtype
+
+
+@pytest.mark.parametrize("name", ["data.csc.index.npy", "indices.csc.index.npy", "indptr.csc.index.npy"])
+@pytest.mark.parametrize("place", [0, -1])
+def test_an_array_that_is_read_back_otherwise_than_written_is_said(
+    name: str, place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = bm25s.BM25.save
+
+    def save_otherwise(self: bm25s.BM25, folder: Path, **options: object) -> None:
+        save(self, folder, **options)
+        array = np.load(folder / name)
+        array[place] += 1
+        np.save(folder / name, array)
+
+    monkeypatch.setattr(bm25s.BM25, "save", save_otherwise)
+    monkeypatch.setattr(keywords, "_NUMBERS_AT_ONCE", 3)
+    with pytest.raises(StorageError, match="could not be written whole"):
+        write_keywords(tmp_path / "keywords", TEXTS)
