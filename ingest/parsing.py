@@ -20,7 +20,7 @@ from typing import Any
 from ingest.loaders.extract import LoadOptions
 from ingest.loaders.pdf.ocr import TESSERACT, how_to_read, installed_languages, tesseract_version
 from ingest.loaders.registry import PARSER_VERSION, loader_for
-from ingest.sources import InputFile, read_input
+from ingest.sources import FileContent, InputFile, read_input
 from ingest.worker import Job, Reading, documents_of
 from rag_app.config import ChunkingSettings, SandboxSettings, Settings
 from rag_app.datatypes import PURGED, Chunk, Document, DocumentReport, FileStatus
@@ -199,6 +199,23 @@ class _Read:
     sha256: str = ""
 
 
+@dataclass(frozen=True)
+class _File:
+    """A file whose bytes were read, and the sum of them."""
+
+    path: str
+    content: FileContent
+    sha256: str
+
+    def documents_of(self, answer: Any) -> list[Reading]:
+        """Return what a child made of it.
+
+        Raises:
+            DocumentError: the answer is not what it should be.
+        """
+        return documents_of(answer, self.path, self.sha256, self.content.date)
+
+
 _Entry = InputFile | DocumentReport
 _Result = _Unchanged | DocumentError | _Read
 
@@ -255,23 +272,23 @@ class _Reader:
     def read(self, batch: Sequence[_Entry]) -> list[_Result]:
         """Return what became of each file of a batch; its errors are part of that. Of what is not read: nothing."""
         results: list[_Result] = [_Read() for _ in batch]
-        files: dict[int, tuple[bytes, str]] = {}  # by place in the batch: bytes and their sum
+        files: dict[int, _File] = {}  # by place in the batch
         for number, entry in enumerate(batch):
             if isinstance(entry, InputFile):
                 try:
-                    data = read_input(entry)
+                    content = read_input(entry)
                 except DocumentError as error:
                     results[number] = error
                     continue
-                sha256 = hashlib.sha256(data).hexdigest()
+                sha256 = hashlib.sha256(content.data).hexdigest()
                 if self.known.get(entry.path) == sha256:
                     results[number] = _Unchanged()
                 else:
-                    files[number] = (data, sha256)
-        calls = [(self._job(batch[number].path), data) for number, (data, _) in files.items()]
+                    files[number] = _File(entry.path, content, sha256)
+        calls = [(self._job(file.path), file.content.data) for file in files.values()]
         answers = self.pool.call_each(calls) if calls else []
-        for (number, (data, sha256)), answer in zip(files.items(), answers, strict=True):
-            results[number] = self._result(batch[number].path, data, sha256, answer)
+        for (number, file), answer in zip(files.items(), answers, strict=True):
+            results[number] = self._result(file, answer)
         return results
 
     def _job(self, path: str, ocr_languages: str = "") -> list[Any]:
@@ -279,27 +296,27 @@ class _Reader:
         options = replace(self.plan.options, ocr_languages=ocr_languages)
         return Job(path, options, chunking.chunk_tokens, chunking.overlap).as_json()
 
-    def _result(self, path: str, data: bytes, sha256: str, answer: Any) -> _Result:
+    def _result(self, file: _File, answer: Any) -> _Result:
         if isinstance(answer, DocumentError):
             return answer
         try:
-            readings = documents_of(answer, path, sha256)
+            readings = file.documents_of(answer)
         except DocumentError as error:
             return error
         scanned = sum(len(reading.scanned_pages) for reading in readings)
         if scanned and self.plan.ocr_languages:
-            readings = self._recognised(path, data, sha256, readings, scanned)
-        return _Read(readings, sha256)
+            readings = self._recognised(file, readings, scanned)
+        return _Read(readings, file.sha256)
 
-    def _recognised(self, path: str, data: bytes, sha256: str, readings: list[Reading], scanned: int) -> list[Reading]:
+    def _recognised(self, file: _File, readings: list[Reading], scanned: int) -> list[Reading]:
         """Return the readings with the text of scanned pages.
 
         Only after the first reading is it known how many pages are pictures, and so how much time the file deserves.
         """
         seconds = self.plan.sandbox.seconds + self.plan.ocr_page_seconds * scanned
         try:
-            answer = self.pool.call(self._job(path, self.plan.ocr_languages), data, seconds=seconds)
-            return documents_of(answer, path, sha256)
+            job = self._job(file.path, self.plan.ocr_languages)
+            return file.documents_of(self.pool.call(job, file.content.data, seconds=seconds))
         except DocumentError as error:  # what was read without OCR is still good
             note = f"OCR was given up: {error.found}"
             return [

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from ingest.loaders.registry import FORMATS, NOT_READ, loader_for
 from rag_app.datatypes import DocumentReport, FileStatus
+from rag_app.dates import day_of_time
 from rag_app.errors import DocumentError, SourceError
 from rag_app.store.layout import Exclusion, Source
 
@@ -36,6 +37,14 @@ class InputFile:
     size: int
     max_bytes: int
     excluded: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """The bytes of a file, and the day on which they were written (`rag_app.dates`), empty where that is not known."""
+
+    data: bytes
+    date: str
 
 
 def resolve_sources(given: Sequence[Path], before: Sequence[Source], *, replace: bool) -> tuple[Source, ...]:
@@ -239,8 +248,8 @@ def shown_name(name: str) -> str:
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def read_input(entry: InputFile) -> bytes:
-    """Return the bytes of a file, the same ones from its first to its last.
+def read_input(entry: InputFile) -> FileContent:
+    """Return the bytes of a file, the same ones from its first to its last, and their day.
 
     No link is followed, and nothing that is no regular file is opened for longer than it takes to see that; a file that is
     written while it is read is read once more.
@@ -261,7 +270,7 @@ def read_input(entry: InputFile) -> bytes:
             if len(data) > entry.max_bytes:
                 raise DocumentError(_too_large(after.st_size, entry.max_bytes), _RAISE_LIMIT)
             if before.st_mtime_ns == after.st_mtime_ns and before.st_size == len(data) == after.st_size:
-                return data
+                return FileContent(data, day_of_time(after.st_mtime_ns))
     except OSError as error:
         raise DocumentError(f"It cannot be read: {error.strerror}.") from error
     raise DocumentError("It changed while it was being read.", "Run the command again when nothing writes to it.")

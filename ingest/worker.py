@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,6 +17,7 @@ from ingest.chunking import chunk_document
 from ingest.loaders.extract import Extract, LoadOptions
 from ingest.loaders.registry import Loader, loader_for
 from rag_app.datatypes import Block, BlockKind, Chunk, Document
+from rag_app.dates import is_day
 from rag_app.errors import DocumentError
 from rag_app.language import language_of
 from rag_app.store.boxes import check_boxes, pack_boxes
@@ -103,6 +104,7 @@ def _answer(extract: Extract, job: Job, loader: Loader) -> dict[str, Any]:
         "script": language.script,
         "encoding": extract.encoding,
         "title": extract.title,
+        "date": extract.date,
         "text": extract.text,
         "page_starts": extract.page_starts,
         "blocks": [block.as_row() for block in extract.blocks],
@@ -128,26 +130,29 @@ def _remarks(text: str) -> Iterator[str]:
         yield f"It has a word of {length} characters, which was cut."
 
 
-def documents_of(answer: Any, path: str, file_sha256: str) -> list[Reading]:
+def documents_of(answer: Any, path: str, file_sha256: str, file_date: str = "") -> list[Reading]:
     """Return what a child made of a file.
 
     Args:
         answer: from `read_file`.
         path: the document path of the file.
         file_sha256: of its bytes.
+        file_date: the day on which they were written; of documents that state none of their own.
 
     Raises:
         DocumentError: the answer is not what it should be, as that of a child which was taken over may be.
     """
     try:
-        return [_reading(values, path, file_sha256) for values in answer]
+        return [_reading(values, path, file_sha256, file_date) for values in answer]
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DocumentError("The process that read it answered nonsense.") from error
 
 
-def _reading(values: dict[str, Any], path: str, file_sha256: str) -> Reading:
+def _reading(values: dict[str, Any], path: str, file_sha256: str, file_date: str) -> Reading:
     for name in ("record", "media_type", "language", "script", "encoding", "title", "text", "boxes", "remedy"):
         _checked(values[name])
+    if _checked(values["date"]) and not is_day(values["date"]):
+        raise ValueError("a date that is none")
     text: str = values["text"]
     pages = tuple(_offset(start, len(text)) for start in values["page_starts"])
     blocks = tuple(
@@ -160,7 +165,7 @@ def _reading(values: dict[str, Any], path: str, file_sha256: str) -> Reading:
     chunks = tuple(_chunk(document, ordinal, row) for ordinal, row in enumerate(values["chunks"]))
     return Reading(
         record=values["record"],
-        document=document if chunks else None,
+        document=replace(document, date=document.date or file_date) if chunks else None,
         chunks=chunks,
         pages=len(pages) or None,
         notes=tuple(_checked(note) for note in values["notes"]),
@@ -219,4 +224,5 @@ def _document(values: dict[str, Any], path: str, sha256: str, blocks: tuple[Bloc
         script=values["script"],
         encoding=values["encoding"],
         boxes=boxes,
+        date=values["date"],
     )

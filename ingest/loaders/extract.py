@@ -42,7 +42,7 @@ class Extract:
     `record` is the id of a record in a file that holds many, else empty. `blocks`, `page_starts` and `encoding` as in
     `Document`. `boxes` tell where words stand on the page. `notes` are sentences for the report: what could not be read,
     what was left out; `remedy` says what to do about them. `scanned_pages` are the numbers (from 1) of pages that are
-    pictures of text and were not read.
+    pictures of text and were not read. `date` is the day the document states of itself (`rag_app.dates`), else empty.
     """
 
     text: str
@@ -55,6 +55,7 @@ class Extract:
     remedy: str = ""
     scanned_pages: tuple[int, ...] = ()
     encoding: str = ""
+    date: str = ""
 
 
 class TextBuilder:

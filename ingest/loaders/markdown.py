@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ingest.loaders.encoding import decode
 from ingest.loaders.extract import Extract, LoadOptions, first_title, paragraph_spans
 from rag_app.datatypes import Block, BlockKind
+from rag_app.dates import stated_day
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _MAX_FRONT_MATTER = 20_000  # characters; beyond it, two rules that stand far apart are more likely
 _FIELD = re.compile(r"^[\w-]+[ \t]*[:=]", re.MULTILINE)
-_TITLE_LINE = re.compile(r"^title[ \t]*:[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+_STATEMENT = re.compile(r"^(?P<name>title|date)[ \t]*:[ \t]*(?P<value>.*?)[ \t]*$", re.MULTILINE)
 _NOTHING = ("", "~", "null")
 _ATTRIBUTES = re.compile(r"\s*\{[^{}]*\}$")  # `## Install { #install }` carries an anchor for its own website
 _INLINE_MARK = re.compile(r"[\\`*_\[!<&]")
@@ -40,17 +41,17 @@ _LIST_ITEM_STEPS = {"list_item_open": 1, "list_item_close": -1}
 
 
 def load_markdown(data: bytes, options: LoadOptions) -> Iterator[Extract]:
-    """Yield a Markdown file as it is, with its blocks; the title is the front matter's or the first heading's.
+    """Yield a Markdown file as it is, with its blocks; title (else the first heading) and date are the front matter's.
 
     Raises:
         DocumentError: binary data, or an encoding that cannot be told.
     """
     decoded = decode(data)
     text = decoded.text
-    begin, title = _front_matter(text)
+    begin, title, date = _front_matter(text)
     before = (Block(BlockKind.PARAGRAPH, 0, len(text[:begin].rstrip())),) if begin else ()
     blocks = before + markdown_blocks(text, begin)
-    yield Extract(text, title=title or first_title(blocks), blocks=blocks, encoding=decoded.encoding)
+    yield Extract(text, title=title or first_title(blocks), blocks=blocks, encoding=decoded.encoding, date=date)
 
 
 def markdown_blocks(text: str, begin: int = 0) -> tuple[Block, ...]:
@@ -154,23 +155,28 @@ def _blocks(text: str, start: int, end: int, leaf: _Leaf) -> Iterator[Block]:
         yield Block(leaf.kind, first, start + len(part), leaf.level, leaf.label)
 
 
-def _front_matter(text: str) -> tuple[int, str]:
-    """Return where the front matter ends (0: there is none) and the title it states."""
+def _front_matter(text: str) -> tuple[int, str, str]:
+    """Return where the front matter ends (0: there is none), and the title and the date that it states."""
     match = _FRONT_MATTER.match(text)
     if match is None or len(match[2]) > _MAX_FRONT_MATTER:
-        return 0, ""
+        return 0, "", ""
     try:
         fields = _fields(match[1], match[2])
     except (ValueError, RecursionError):  # that of TOML is a ValueError
         if not _FIELD.match(match[2]):
-            return 0, ""
-        stated = _TITLE_LINE.search(match[2])
-        return match.end(), stated[1].strip("\"'") if stated else ""
+            return 0, "", ""
+        return match.end(), _line(match[2], "title"), stated_day(_line(match[2], "date"))
     if not isinstance(fields, dict):
-        return 0, ""  # text between two rules
+        return 0, "", ""  # text between two rules
     title = fields.get("title")
     is_title = isinstance(title, str | int) and title not in _NOTHING
-    return match.end(), " ".join(str(title).split()) if is_title else ""
+    return match.end(), " ".join(str(title).split()) if is_title else "", stated_day(str(fields.get("date", "")))
+
+
+def _line(content: str, name: str) -> str:
+    """Return what a line of front matter that cannot be parsed states under a name."""
+    stated = next((line for line in _STATEMENT.finditer(content) if line["name"] == name), None)
+    return stated["value"].strip("\"'") if stated else ""
 
 
 def _fields(fence: str, content: str) -> object:

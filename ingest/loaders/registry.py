@@ -26,8 +26,8 @@ from ingest.loaders.web.electronic_mail import load_eml
 from ingest.loaders.web.epub import load_epub
 from ingest.loaders.web.html import load_html
 
-# Raise it when a loader or the chunker gives other text for the same file: documents are then read again.
-PARSER_VERSION = 2
+# Raise it when a loader or the chunker gives other text or another date for the same file: documents are then read again.
+PARSER_VERSION = 3
 
 _OPEN_XML = "application/vnd.openxmlformats-officedocument"
 _CODE_ENDINGS = tuple(

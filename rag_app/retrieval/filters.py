@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from llama_index.core.vector_stores.types import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 
+from rag_app.dates import is_day
 from rag_app.errors import UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Value = str | tuple[str, ...]
+Value = str | tuple[str, ...] | None
 
 
 class FieldKind(StrEnum):
@@ -29,11 +30,12 @@ class FieldKind(StrEnum):
     TEXT = "a text"
     TEXTS = "a list of texts"
     NUMBER = "a number"
+    DATE = "a date"
 
 
 @dataclass(frozen=True)
 class Words:
-    """A column of texts, or of lists of them: `values[codes[i]]` is the value at place i."""
+    """A column of texts, dates or lists of texts: `values[codes[i]]` is the value at place i; None for a date not known."""
 
     values: Sequence[Value]
     codes: NDArray[np.int32]
@@ -58,6 +60,7 @@ DOCUMENT_FIELDS: Mapping[str, FieldKind] = {
     "language": FieldKind.TEXT,
     "script": FieldKind.TEXT,
     "title": FieldKind.TEXT,
+    "date": FieldKind.DATE,
 }
 FIELDS: Mapping[str, FieldKind] = {
     **DOCUMENT_FIELDS,
@@ -80,6 +83,10 @@ _OF_WORDS: dict[FilterOperator, Callable[[Any, Any], bool]] = {
     FilterOperator.TEXT_MATCH: lambda found, wanted: wanted in found,
     FilterOperator.TEXT_MATCH_INSENSITIVE: lambda found, wanted: wanted.lower() in found.lower(),
     FilterOperator.IS_EMPTY: lambda found, wanted: not found,
+    FilterOperator.GT: lambda found, wanted: found > wanted,
+    FilterOperator.GTE: lambda found, wanted: found >= wanted,
+    FilterOperator.LT: lambda found, wanted: found < wanted,
+    FilterOperator.LTE: lambda found, wanted: found <= wanted,
 }
 _OF_NUMBERS: dict[FilterOperator, Callable[[NDArray[np.int32], Any], NDArray[np.bool_]]] = {
     FilterOperator.EQ: np.equal,
@@ -92,12 +99,22 @@ _OF_NUMBERS: dict[FilterOperator, Callable[[NDArray[np.int32], Any], NDArray[np.
     FilterOperator.NIN: lambda found, wanted: ~np.isin(found, wanted),
     FilterOperator.IS_EMPTY: lambda found, wanted: np.zeros(len(found), dtype=np.bool_),
 }
+_COMPARING = frozenset({FilterOperator.GT, FilterOperator.GTE, FilterOperator.LT, FilterOperator.LTE})
 OPERATORS: dict[FieldKind, frozenset[FilterOperator]] = {
-    FieldKind.TEXT: frozenset(_OF_WORDS),
+    FieldKind.TEXT: frozenset(_OF_WORDS) - _COMPARING,
     FieldKind.TEXTS: frozenset(_OF_WORDS)
+    - _COMPARING
     - {FilterOperator.IN, FilterOperator.NIN, FilterOperator.TEXT_MATCH, FilterOperator.TEXT_MATCH_INSENSITIVE},
     FieldKind.NUMBER: frozenset(_OF_NUMBERS),
+    FieldKind.DATE: frozenset(_OF_NUMBERS),
 }
+# The elements of values by the kind of field, as a noun and as a test.
+_ELEMENTS: dict[FieldKind, tuple[str, Callable[[object], bool]]] = {
+    FieldKind.TEXT: ("text", lambda value: isinstance(value, str)),
+    FieldKind.NUMBER: ("number", lambda value: isinstance(value, int | float)),
+    FieldKind.DATE: ("date", lambda value: isinstance(value, str) and is_day(value)),
+}
+_HOW_WRITTEN = {FieldKind.DATE: " such as 2024-05-31"}
 _KEEPING_THE_UNKNOWN = frozenset({FilterOperator.NE, FilterOperator.NIN, FilterOperator.IS_EMPTY})
 _LOOKING_UP = frozenset({FilterOperator.IN, FilterOperator.NIN})
 _TAKING_A_LIST = _LOOKING_UP | {FilterOperator.ANY, FilterOperator.ALL}
@@ -141,7 +158,9 @@ def _kept_by_one(one: MetadataFilter, column: Callable[[str], Column]) -> NDArra
     if isinstance(wanted, list):  # lists are kept as tuples; and a value is looked for in thousands at once
         wanted = frozenset(wanted) if one.operator in _LOOKING_UP else tuple(wanted)
     is_kept = _OF_WORDS[one.operator]
-    by_value = np.fromiter((is_kept(value, wanted) for value in values.values), np.bool_, len(values.values))
+    when_unknown = one.operator in _KEEPING_THE_UNKNOWN
+    kept_values = (when_unknown if value is None else is_kept(value, wanted) for value in values.values)
+    by_value = np.fromiter(kept_values, np.bool_, len(values.values))
     return by_value.take(values.codes)
 
 
@@ -171,12 +190,11 @@ def _expected(kind: FieldKind, operator: FilterOperator) -> tuple[str, Callable[
     """Return what value an operator takes for a field of this kind, in words and as a test."""
     if operator is FilterOperator.IS_EMPTY:
         return "no value (None)", lambda value: value is None
-    element = (int, float) if kind is FieldKind.NUMBER else str
-    name = "number" if kind is FieldKind.NUMBER else "text"
+    name, fits = _ELEMENTS.get(kind, _ELEMENTS[FieldKind.TEXT])
     is_whole_list = kind is FieldKind.TEXTS and operator in (FilterOperator.EQ, FilterOperator.NE)
     if operator in _TAKING_A_LIST or is_whole_list:
         return (
             f"a list of {name}s",
-            lambda value: isinstance(value, list) and all(isinstance(part, element) for part in value),
+            lambda value: isinstance(value, list) and all(map(fits, value)),
         )
-    return f"a {name}", lambda value: isinstance(value, element)
+    return f"a {name}{_HOW_WRITTEN.get(kind, '')}", fits

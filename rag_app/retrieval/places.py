@@ -1,16 +1,19 @@
 """Which passages a search may find: filters, documents and node ids, as sorted passage numbers.
 
 All is decided by place: a passage that stands in several matches where any of its places does, with all conditions met at
-that one place, and is shown there. A generation never changes, so what was read of it once is kept.
+that one place, and is shown there; of its other places only those are named that match as well. A generation never changes,
+so what was read of it once is kept.
 This module knows nothing of vectors or scores.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from llama_index.core.vector_stores.types import FilterOperator, MetadataFilter, MetadataFilters
@@ -22,13 +25,28 @@ from rag_app.store.chunks import ChunkColumn, ChunkStore, DocumentFacts, PlaceCo
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rag_app.store.knowledge_base import KnowledgeBase
+
+_LOCK = threading.Lock()
+_TABLES: WeakKeyDictionary[KnowledgeBase, PlaceTable] = WeakKeyDictionary()
+
 
 @dataclass(frozen=True)
 class Selection:
-    """Passages that may be found: their `numbers`, sorted, and of each the first of its `places` that was selected."""
+    """Passages that may be found: their `numbers`, sorted, and the `places` that were selected.
+
+    Those of the passage `numbers[i]` are `places[starts[i] : starts[i + 1]]`, in order.
+    """
 
     numbers: NDArray[np.int64]
+    starts: NDArray[np.int64]
     places: NDArray[np.int64]
+
+
+def place_table(knowledge_base: KnowledgeBase) -> PlaceTable:
+    """Return the places of a generation: one table for all who search it, gone with it."""
+    with _LOCK:
+        return _TABLES.setdefault(knowledge_base, PlaceTable(knowledge_base.chunks))
 
 
 class PlaceTable:
@@ -71,21 +89,37 @@ class PlaceTable:
         if not masks:
             return None
         kept = np.flatnonzero(np.logical_and.reduce(masks))
-        numbers, first = np.unique(self._passages[kept], return_index=True)
-        return Selection(numbers.astype(np.int64), kept[first])
+        kept = kept[np.argsort(self._passages[kept], kind="stable")]
+        numbers, starts = np.unique(self._passages[kept], return_index=True)
+        return Selection(numbers.astype(np.int64), np.append(starts, len(kept)), kept)
 
-    def shown_at(self, selection: Selection, numbers: NDArray[np.int64]) -> list[int]:
-        """Return at which of its places, counted from 0, each of these passages was selected first."""
-        places = selection.places[np.searchsorted(selection.numbers, numbers)]
-        return [int(rank) for rank in self._ranks[places]]
+    def shown_at(self, selection: Selection, numbers: NDArray[np.int64]) -> list[list[int]]:
+        """Return at which of its places, counted from 0, each of these passages was selected; at the first it is shown."""
+        found = np.searchsorted(selection.numbers, numbers)
+        return [
+            self._ranks[selection.places[start:end]].tolist()
+            for start, end in zip(selection.starts[found], selection.starts[found + 1], strict=True)
+        ]
+
+    def is_selected(self, selection: Selection, document: str, ordinal: int) -> bool:
+        """Return whether the place of a document's passage, counted from 0 in it, was selected."""
+        number = self._document_numbers.get(document)
+        if number is None or not 0 <= ordinal < self._starts[number + 1] - self._starts[number]:
+            return False
+        place = self._starts[number] + ordinal
+        found = int(np.searchsorted(selection.numbers, self._passages[place]))
+        if found == len(selection.numbers):
+            return False
+        return bool(place in selection.places[selection.starts[found] : selection.starts[found + 1]])
 
     @cached_property
-    def _facts(self) -> list[DocumentFacts]:
+    def facts(self) -> list[DocumentFacts]:
+        """What is known of every document, in order."""
         return self._store.all_facts()
 
     @cached_property
     def _document_numbers(self) -> dict[str, int]:
-        return {facts.path: number for number, facts in enumerate(self._facts)}
+        return {facts.path: number for number, facts in enumerate(self.facts)}
 
     @cached_property
     def _starts(self) -> NDArray[np.int64]:
@@ -117,8 +151,8 @@ class PlaceTable:
             values, codes = self._store.chunk_column(cast("ChunkColumn", field))
             return Words(values, codes.take(self._passages))
         distinct: dict[Value, int] = {}
-        of_documents = np.empty(len(self._facts), dtype=np.int32)
-        for number, facts in enumerate(self._facts):
+        of_documents = np.empty(len(self.facts), dtype=np.int32)
+        for number, facts in enumerate(self.facts):
             value = document_metadata(facts)[field]
             hashable = tuple(value) if isinstance(value, list) else value
             of_documents[number] = distinct.setdefault(hashable, len(distinct))

@@ -26,7 +26,7 @@ from llama_index.core.vector_stores.types import (
 
 from rag_app.errors import KnowledgeBaseEmpty, ReadOnlyStore, UsageError
 from rag_app.retrieval.nodes import read_nodes
-from rag_app.retrieval.places import PlaceTable
+from rag_app.retrieval.places import PlaceTable, place_table
 from rag_app.retrieval.question_vector import question_vector
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.vectors import VectorIndex
@@ -58,7 +58,7 @@ class KnowledgeBaseVectorStore(BasePydanticVectorStore):
         super().__init__(stores_text=True)
         self._knowledge_base = knowledge_base
         self._vectors = vectors
-        self._places = PlaceTable(knowledge_base.chunks)
+        self._places = place_table(knowledge_base)
 
     @classmethod
     def class_name(cls) -> str:

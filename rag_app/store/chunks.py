@@ -42,6 +42,7 @@ CREATE TABLE documents (
     encoding TEXT NOT NULL,
     title TEXT NOT NULL,
     name TEXT NOT NULL,
+    date TEXT NOT NULL,
     text TEXT NOT NULL,
     page_starts TEXT NOT NULL,
     blocks TEXT NOT NULL,
@@ -70,13 +71,13 @@ CREATE TABLE places (
 CREATE INDEX places_of_chunk ON places (chunk, document, ordinal);
 """
 _DOCUMENT_COLUMNS = (
-    "path, sha256, media_type, language, script, encoding, title, name, text, page_starts, blocks, boxes"
+    "path, sha256, media_type, language, script, encoding, title, name, date, text, page_starts, blocks, boxes"
 )
 _CHUNK_COLUMNS = (
     "SELECT chunks.number, documents.path, places.ordinal, places.start, places.end, chunks.text, places.page, "
     "places.last_page, chunks.heading_path, chunks.table_header, places.name FROM"
 )
-_FACTS = "SELECT path, media_type, language, script, coalesce(nullif(title, ''), name) FROM documents"
+_FACTS = "SELECT path, media_type, language, script, coalesce(nullif(title, ''), name), date FROM documents"
 _PLACES = "SELECT chunk, path, page, last_page, start, end FROM places JOIN documents ON documents.number = document"
 _AT_FIRST_PLACE = (
     f"{_CHUNK_COLUMNS} chunks JOIN places ON (places.document, places.ordinal) = (chunks.document, chunks.ordinal) "
@@ -93,6 +94,22 @@ class DocumentFacts:
     language: str
     script: str
     title: str
+    date: str
+
+
+@dataclass(frozen=True)
+class DocumentValues:
+    """The values that documents have, each once and sorted.
+
+    `folders` are those that hold a document, without those above them, empty for none; `languages` are pairs of language and
+    script; `dates` the first and the last, empty where none is known; `undated` counts documents without one.
+    """
+
+    folders: tuple[str, ...]
+    media_types: tuple[str, ...]
+    languages: tuple[tuple[str, str], ...]
+    dates: tuple[str, str]
+    undated: int
 
 
 def distinct_chunks(chunks: Iterable[Chunk]) -> list[Chunk]:
@@ -119,7 +136,7 @@ def write_chunks(path: Path, documents: Sequence[tuple[Document, Sequence[Chunk]
         connection.executescript(_SCHEMA)
         with connection:
             connection.executemany(
-                f"INSERT INTO documents (number, {_DOCUMENT_COLUMNS}) VALUES (?{', ?' * 12})",  # noqa: S608 - constants
+                f"INSERT INTO documents (number, {_DOCUMENT_COLUMNS}) VALUES (?{', ?' * 13})",  # noqa: S608 - constants
                 ((number, *_document_row(document)) for number, (document, _) in enumerate(documents)),
             )
             connection.executemany(
@@ -168,6 +185,7 @@ def _document_row(document: Document) -> Row:
         document.encoding,
         document.title,
         document.name,
+        document.date,
         document.text,
         json.dumps(document.page_starts),
         json.dumps([block.as_row() for block in document.blocks], ensure_ascii=False),
@@ -249,6 +267,24 @@ class ChunkStore:
         """Return what is known of every document, in the order that numbers them."""
         return [DocumentFacts(*row) for row in self._stream(f"{_FACTS} ORDER BY number")]
 
+    def document_values(self) -> DocumentValues:
+        """Return which folders, types, languages and dates there are, without a row for each document."""
+        # What is trimmed from the end of a path is whatever is no `/`: the name of the file.
+        folders = self._rows(
+            "SELECT DISTINCT rtrim(rtrim(path, replace(path, '/', '')), '/') FROM documents ORDER BY 1"
+        )
+        rows = self._rows(  # one pass over the file: it holds the texts as well
+            "SELECT media_type, language, script, coalesce(min(nullif(date, '')), ''), max(date), sum(date = '') "
+            "FROM documents GROUP BY 1, 2, 3"
+        )
+        return DocumentValues(
+            folders=tuple(row[0] for row in folders),
+            media_types=tuple(sorted({row[0] for row in rows})),
+            languages=tuple(sorted({(row[1], row[2]) for row in rows})),
+            dates=(min((row[3] for row in rows if row[3]), default=""), max((row[4] for row in rows), default="")),
+            undated=sum(row[5] for row in rows),
+        )
+
     def facts(self, paths: Sequence[str]) -> dict[str, DocumentFacts]:
         """Return what is known of the documents with these paths, by path."""
         rows = self._rows(f"{_FACTS} WHERE path IN ({_marks(paths)})", paths)
@@ -280,7 +316,7 @@ class ChunkStore:
         rows = self._rows(f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE path = ?", [path])  # noqa: S608 - constants
         if not rows:
             return None
-        path, sha256, media_type, language, script, encoding, title, name, text, page_starts, blocks, boxes = rows[0]
+        path, sha256, media_type, language, script, encoding, title, name, date, text, pages, blocks, boxes = rows[0]
         return Document(
             path=path,
             sha256=sha256,
@@ -288,12 +324,13 @@ class ChunkStore:
             language=language,
             title=title,
             text=text,
-            page_starts=tuple(json.loads(page_starts)),
+            page_starts=tuple(json.loads(pages)),
             blocks=tuple(Block(BlockKind(kind), *values) for kind, *values in json.loads(blocks)),
             name=name,
             script=script,
             encoding=encoding,
             boxes=boxes,
+            date=date,
         )
 
     def boxes(self, path: str, start: int, end: int) -> list[Box]:
@@ -309,6 +346,44 @@ class ChunkStore:
             [path],
         )
         return [_chunk(row) for row in rows]
+
+    def chunks_around(self, path: str, start: int, end: int) -> list[Chunk]:
+        """Return the chunk at `[start, end)` of a document and those beside it, in order; none where there is no such one."""
+        here = self._rows(
+            "SELECT document, ordinal FROM places JOIN documents ON documents.number = document "
+            "WHERE path = ? AND start = ? AND end = ?",
+            [path, start, end],
+        )
+        if not here:
+            return []
+        document, ordinal = here[0]
+        rows = self._rows(
+            f"{_CHUNK_COLUMNS} places JOIN chunks ON chunks.number = places.chunk "
+            "JOIN documents ON documents.number = places.document "
+            "WHERE places.document = ? AND places.ordinal BETWEEN ? AND ? ORDER BY places.ordinal",
+            [document, ordinal - 1, ordinal + 1],
+        )
+        return [_chunk(row) for row in rows]
+
+    def slices(self, path: str, spans: Sequence[tuple[int, int]]) -> list[str]:
+        """Return the characters `[start, end)` of a document for each of these spans, of which there may be a hundred.
+
+        Raises:
+            KnowledgeBaseDamaged: the document is not there, or ends before a span does.
+        """
+        columns = ", ".join(["substr(text, ?, ?)"] * len(spans))
+        values = [number for start, end in spans for number in (start + 1, end - start)]
+        lengths = [end - start for start, end in spans]
+        rows = self._rows(f"SELECT {columns} FROM documents WHERE path = ?", [*values, path])  # noqa: S608 - constants
+        if rows and [len(text) for text in rows[0]] != lengths:  # a NUL in the text ends it for SQLite
+            whole = self._rows("SELECT text FROM documents WHERE path = ?", [path])[0][0]
+            rows = [tuple(whole[start:end] for start, end in spans)]
+        if not rows or [len(text) for text in rows[0]] != lengths:
+            raise KnowledgeBaseDamaged(
+                f"{self._path} does not hold the text of {path} to which its passages point.",
+                rebuild_command(self._path.parent.parent),
+            )
+        return list(rows[0])
 
     def _rows(self, query: str, values: Sequence[str | int] = ()) -> list[Row]:
         return list(self._stream(query, values))

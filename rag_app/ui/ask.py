@@ -7,6 +7,7 @@ This module knows nothing of indexes or model files.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from rag_app.datatypes import Answer, Passage
 from rag_app.errors import KnowledgeBaseError, ModelError, RagAppError
 from rag_app.models.catalogue import BUNDLED, load_catalogue
 from rag_app.store.layout import knowledge_base_names
+from rag_app.ui.narrowing import draw_narrowing, narrowed_to
 from rag_app.ui.parts import (
     answer_html,
     busy_html,
@@ -29,7 +31,7 @@ from rag_app.ui.parts import (
     text_html,
     unexpected,
 )
-from rag_app.ui.resources import live_knowledge_base, load_embedder, load_generator
+from rag_app.ui.resources import live_knowledge_base, load_embedder, load_generator, load_reranker
 from rag_app.ui.state import draw_state, follow_state
 
 if TYPE_CHECKING:
@@ -54,11 +56,12 @@ class Turn:
 
     It is changed in place while the answer is written: after a click on Stop, session state cannot be written any more.
     `version` is the generation that was asked and when it was built, `check` reads its files; neither keeps it open.
-    `fell_back` is true where it stood in for a live one that was damaged.
+    `fell_back` is true where it stood in for a live one that was damaged. `only_in` holds the terms that it was narrowed to.
     """
 
     question: str
     knowledge_base: str
+    only_in: tuple[str, ...] = ()
     version: str = ""
     check: SumCheck | None = None
     fell_back: bool = False
@@ -70,12 +73,16 @@ class Turn:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is chosen in the sidebar. `generator`: None for passages only, empty for the machine's default."""
+    """What is chosen in the sidebar. `generator`: None for passages only, empty for the machine's default.
+
+    `only_in` holds the terms to which questions are narrowed.
+    """
 
     live: LiveKnowledgeBase
     served: Served
     fingerprint: Fingerprint
     generator: str | None
+    only_in: tuple[str, ...]
 
 
 def ask_page(settings: Settings) -> None:
@@ -101,7 +108,7 @@ def ask_page(settings: Settings) -> None:
         submit_mode="stop",
     )
     if question:
-        turn = Turn(str(question), name, problem=gone)
+        turn = Turn(str(question), name, choice.only_in, problem=gone)
         turns.append(turn)
         _answer(turn, choice, settings)
     else:
@@ -150,9 +157,10 @@ def _draw_sidebar(settings: Settings, names: list[str]) -> Choice:
         models = {model.model: model for model in served.knowledge_base.models}
         model = st.selectbox("Embedding model", list(models), key=f"model {name}")
         generator = st.selectbox("Answers written by", _generators(settings), key="generator")
+        only_in = draw_narrowing(served.knowledge_base)
     fingerprint = models[model] if model in models else served.knowledge_base.models[0]
     chosen = {PASSAGES_ONLY: None, _DEFAULT_GENERATOR: ""}.get(generator or "", generator)
-    return Choice(live, served, fingerprint, chosen)
+    return Choice(live, served, fingerprint, chosen, only_in)
 
 
 def _generators(settings: Settings) -> list[str]:
@@ -179,7 +187,7 @@ def _warm_up(choice: Choice, settings: Settings) -> None:
     slot.html(busy_html("Loading the models ..."))
     try:
         llm, problem = _load_generator(choice, settings)
-        _engine(choice, choice.served, llm, settings)  # where the model is not that of the index, it is said now
+        _engine(choice, choice.served, llm, settings, ())  # where the model is not that of the index, it is said now
     finally:
         slot.empty()
     if problem is not None:
@@ -196,15 +204,22 @@ def _load_generator(choice: Choice, settings: Settings) -> tuple[LLM | None, Rag
         return None, _afresh(error)
 
 
-def _engine(choice: Choice, served: Served, llm: LLM | None, settings: Settings) -> CitedQueryEngine:
-    """Return the engine over one generation, with the chosen model as that generation has it."""
+def _engine(
+    choice: Choice, served: Served, llm: LLM | None, settings: Settings, only_in: Sequence[str]
+) -> CitedQueryEngine:
+    """Return the engine over one generation, narrowed, with the chosen model as that generation has it."""
     from rag_app.answering.assembly import assemble_engine
+    from rag_app.retrieval.filter_terms import filters_of
 
     knowledge_base = served.knowledge_base
     knowledge_base.check_has_model(choice.fingerprint.model)
     fingerprint = {model.model: model for model in knowledge_base.models}[choice.fingerprint.model]
     embedder = load_embedder(fingerprint, settings)
-    return assemble_engine(knowledge_base, embedder, llm, settings)
+    reranker = load_reranker(settings.reranker, settings.device) if settings.reranker else None
+    filters = filters_of(only_in, knowledge_base)
+    return assemble_engine(
+        knowledge_base, embedder, llm, settings, reranker=reranker, filters=filters, announce=show_notice
+    )
 
 
 def _answer(turn: Turn, choice: Choice, settings: Settings) -> None:
@@ -243,7 +258,7 @@ def _ask(
         served.check.wait(_PATIENCE_SECONDS)
         served = choice.live.current()
     turn.version, turn.check, turn.fell_back = served.version, served.check, bool(served.notice)
-    _follow(_engine(choice, served, llm, settings), turn, status, text, sources)
+    _follow(_engine(choice, served, llm, settings, turn.only_in), turn, status, text, sources)
 
 
 def _follow(
@@ -257,8 +272,9 @@ def _follow(
             match event:
                 case Retrieved():
                     turn.passages = event.passages
-                    sources.html(sources_html(event.passages))
-                    status.html(busy_html("Writing ..."))
+                    sources.html(sources_html(event.passages, turn.question))
+                    if event.is_found:
+                        status.html(busy_html("Writing ..."))
                 case Written():
                     turn.written += event.text
                     text.html(text_html(turn.written))
@@ -278,7 +294,9 @@ def _draw_turn(turn: Turn, served: Served) -> None:
 
 
 def _draw_remarks(turn: Turn, served: Served) -> None:
-    """Say under a turn what went wrong, and which version it came from where that is not simply what the page shows."""
+    """Say under a turn to what it was narrowed, what went wrong, and from which version it is where another is shown."""
+    if turn.only_in:
+        st.html(note_html(narrowed_to(turn.only_in)))
     is_from_shown = (turn.knowledge_base, turn.version) == (served.knowledge_base.name, served.version)
     if turn.version and (turn.fell_back or not is_from_shown):
         reason = " The live version was damaged when it was asked." if turn.fell_back else ""
@@ -299,4 +317,4 @@ def _draw_answer(turn: Turn, text: DeltaGenerator, sources: DeltaGenerator) -> N
         [citation for sentence in turn.answer.sentences for citation in sentence.citations] if turn.answer else []
     )
     if turn.passages:
-        sources.html(sources_html(turn.passages, citations))
+        sources.html(sources_html(turn.passages, turn.question, citations))

@@ -14,9 +14,12 @@ import streamlit as st
 
 from rag_app.datatypes import Answer, Citation, Passage
 from rag_app.errors import RagAppError
-from rag_app.text import printable
+from rag_app.text import matching_spans, printable
 
 _log = logging.getLogger(__name__)
+
+# Of a passage's scores, those that its card shows before it is opened; where it has none of them, its first.
+_IN_SIGHT = ("probability", "cosine", "percentile")
 
 # Colours are mixed from the text's own, so that they fit the light and the dark theme.
 _STYLE = """<style>
@@ -39,6 +42,7 @@ _STYLE = """<style>
 [data-test-script-state="notRunning"] .rag-busy { display: none; }
 [data-test-script-state="notRunning"] .rag-stopped { display: block; }
 .rag-source mark { background: color-mix(in srgb, #f5b800 40%, transparent); color: inherit; border-radius: .2em; }
+.rag-source mark.rag-word { background: color-mix(in srgb, currentColor 12%, transparent); font-weight: 600; }
 </style>"""
 
 
@@ -64,7 +68,7 @@ def busy_html(stage: str) -> str:
 def answer_html(answer: Answer) -> str:
     """Return an answer with its citations, unsupported sentences underlined, and a note on what that means."""
     if answer.abstained:
-        return text_html("No passage was found for this. Try other words.")
+        return text_html(answer.abstention)
     if not answer.sentences:
         return text_html(answer.text or "The generator wrote nothing. The passages it was given are below.")
     parts = []
@@ -81,15 +85,18 @@ def answer_html(answer: Answer) -> str:
     return f'{_STYLE}<div class="rag-text">{" ".join(parts)}</div>{below}'
 
 
-def sources_html(passages: Sequence[Passage], citations: Iterable[Citation] = ()) -> str:
-    """Return the passages as cards that open: number, document, page and cosine in sight, text and all scores inside."""
+def sources_html(passages: Sequence[Passage], question: str, citations: Iterable[Citation] = ()) -> str:
+    """Return the passages as cards that open: number, document, page and two scores in sight, text and all scores inside.
+
+    In the text the words of the question are marked, and what is cited of it.
+    """
     cited: dict[int, list[tuple[int, int]]] = {}
     for citation in citations:
         cited.setdefault(citation.n, []).append((citation.start, citation.end))
-    return _STYLE + "".join(_source_html(passage, cited.get(passage.n, [])) for passage in passages)
+    return _STYLE + "".join(_source_html(passage, question, cited.get(passage.n, [])) for passage in passages)
 
 
-def _source_html(passage: Passage, spans: Sequence[tuple[int, int]]) -> str:
+def _source_html(passage: Passage, question: str, spans: Sequence[tuple[int, int]]) -> str:
     page = f", {passage.pages}" if passage.pages else ""
     notes = (
         " > ".join(passage.heading_path),
@@ -98,27 +105,40 @@ def _source_html(passage: Passage, spans: Sequence[tuple[int, int]]) -> str:
     )
     above = "".join(f'<p class="rag-note">{_safe(note)}</p>' for note in notes if note)
     scores = " · ".join(f"{escape(name)} {value:.3f}" for name, value in passage.scores.items())
-    main_name = "cosine" if "cosine" in passage.scores else next(iter(passage.scores), "")
-    main_score = f"{escape(main_name)} {passage.scores[main_name]:.3f}" if main_name else ""
+    in_sight = [name for name in _IN_SIGHT if name in passage.scores] or list(passage.scores)[:1]
+    main_score = " · ".join(f"{escape(name)} {passage.scores[name]:.3f}" for name in in_sight)
     lead = " ".join(passage.text.split())[:160]
     return (
         f'<details class="rag-source"><summary><span>[{passage.n}]</span>'
         f'<span class="rag-name">{_safe(passage.document)}{page}</span><span class="rag-score">{main_score}</span>'
         f'<span class="rag-lead">{_safe(lead)}</span></summary>{above}'
-        f'<div class="rag-text">{_marked(passage, spans)}</div><p class="rag-note">{scores}</p></details>'
+        f'<div class="rag-text">{_marked(passage, question, spans)}</div><p class="rag-note">{scores}</p></details>'
     )
 
 
-def _marked(passage: Passage, spans: Sequence[tuple[int, int]]) -> str:
-    """Return the passage's text with the spans (offsets into the document) marked."""
+def _marked(passage: Passage, question: str, spans: Sequence[tuple[int, int]]) -> str:
+    """Return the passage's text with the spans (offsets into the document) and the words of the question marked."""
+    words = matching_spans(passage.text, question)
     parts = []
     position = 0
     for start, end in sorted((start - passage.start, end - passage.start) for start, end in spans):
         first = max(start, position)
         if first < end:
-            parts.append(f"{_safe(passage.text[position:first])}<mark>{_safe(passage.text[first:end])}</mark>")
+            parts.append(_with_words(passage.text, words, position, first))
+            parts.append(f"<mark>{_with_words(passage.text, words, first, end)}</mark>")
             position = end
-    return "".join(parts) + _safe(passage.text[position:])
+    return "".join(parts) + _with_words(passage.text, words, position, len(passage.text))
+
+
+def _with_words(text: str, words: Sequence[tuple[int, int]], first: int, last: int) -> str:
+    """Return `text[first:last]` with the spans of words marked that lie in it, or the part of them that does."""
+    parts = []
+    for word in words:
+        start, end = max(word[0], first), min(word[1], last)
+        if start < end:
+            parts.append(f'{_safe(text[first:start])}<mark class="rag-word">{_safe(text[start:end])}</mark>')
+            first = end
+    return "".join(parts) + _safe(text[first:last])
 
 
 def _safe(text: str) -> str:

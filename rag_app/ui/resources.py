@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rag_app.datatypes import Fingerprint
     from rag_app.models.embedder import Embedder
     from rag_app.models.held_embedders import HeldEmbedders
+    from rag_app.models.reranker import CatalogueReranker
     from rag_app.store.live import LiveKnowledgeBase
 
 _KNOWLEDGE_BASES = 8
@@ -65,6 +66,19 @@ def load_embedder(fingerprint: Fingerprint, settings: Settings) -> Embedder:
         return load_on(spec, device=settings.device, models=settings.models)
 
     return held_embedders(settings.models.held).get(f"{fingerprint.digest} {settings.device}", load)
+
+
+@st.cache_resource(show_spinner=False, max_entries=1)
+def load_reranker(model_id: str, device: DeviceName) -> CatalogueReranker:
+    """Return a reranker, loaded once for all sessions. The page never downloads.
+
+    Raises:
+        ModelError: it is not on this machine, or cannot be loaded.
+    """
+    from rag_app.models.reranker import load_reranker as load
+    from rag_app.models.reranker_spec import resolve_reranker
+
+    return load(resolve_reranker(model_id, offline=True), device=device)
 
 
 @st.cache_resource(show_spinner=False, max_entries=_GENERATORS)

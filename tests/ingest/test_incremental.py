@@ -200,6 +200,30 @@ def test_the_content_decides_and_not_the_clock(built: Outcome, ingest: Ingest, d
         assert ingest("--kb", "kb", "--json").statuses()["docs/vpn.md"] == "unchanged"
 
 
+def test_touching_a_file_does_not_change_its_date(
+    ingest: Ingest, docs: Path, indexes: Path, tiny_embedder: Path
+) -> None:
+    vpn, other = docs / "vpn.md", docs / "密码.md"
+    for file in (vpn, other):
+        os.utime(file, (1_714_600_000, 1_714_600_000))
+    other.write_text(f"---\ndate: 2021-03-04\n---\n{other.read_text()}")
+    assert ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder).code == 0
+
+    def dates() -> list[str]:
+        return [facts.date for facts in live(indexes).chunks.all_facts()]
+
+    assert dates() == ["2024-05-01", "2021-03-04"]
+    os.utime(vpn, (1_600_000_000, 1_600_000_000))
+    assert ingest("--kb", "kb", "--json").report["generation"] == "gen-00000001"
+    (docs / "new.md").write_text("Something new.")  # a new generation takes the date over
+    assert ingest("--kb", "kb").code == 0
+    assert dates()[1:] == ["2024-05-01", "2021-03-04"]
+    vpn.write_text(f"{vpn.read_text()} And more.")
+    os.utime(vpn, (1_600_000_000, 1_600_000_000))
+    assert ingest("--kb", "kb").code == 0
+    assert dates()[1:] == ["2020-09-13", "2021-03-04"]
+
+
 def test_a_renamed_file_is_read_again_and_embeds_nothing_where_its_title_stayed(
     built: Outcome, ingest: Ingest, docs: Path, indexes: Path, models_loaded: list[str]
 ) -> None:

@@ -275,7 +275,7 @@ def test_a_link_to_a_file_that_the_user_names_is_read_and_hides_nothing(folder: 
     (folder.parent / "link.md").symlink_to(folder / "target.md")
     (entry,) = found(folder.parent / "link.md")
     assert isinstance(entry, InputFile)
-    assert (entry.path, read_input(entry)) == ("link.md", b"text")
+    assert (entry.path, read_input(entry).data) == ("link.md", b"text")
 
 
 def test_names_that_become_one_when_they_are_shown_get_paths_of_their_own(folder: Path) -> None:
@@ -328,7 +328,14 @@ def test_a_file_without_an_ending_is_read_as_text(folder: Path, name: str) -> No
 
 def test_the_bytes_of_a_file_are_read(folder: Path) -> None:
     (folder / "a.md").write_bytes(b"the bytes")
-    assert read_input(InputFile(folder / "a.md", "docs/a.md", 1, 9)) == b"the bytes"
+    assert read_input(InputFile(folder / "a.md", "docs/a.md", 1, 9)).data == b"the bytes"
+
+
+@pytest.mark.parametrize(("seconds", "day"), [(1_714_607_999, "2024-05-01"), (1_714_608_000, "2024-05-02"), (0, "")])
+def test_the_day_of_a_file_is_that_of_its_last_change_in_utc(folder: Path, seconds: int, day: str) -> None:
+    (folder / "a.md").write_text("text")
+    os.utime(folder / "a.md", (seconds, seconds))
+    assert read_input(InputFile(folder / "a.md", "docs/a.md", 1, 100)).date == day
 
 
 def test_a_file_that_became_a_link_meanwhile_is_not_followed(folder: Path) -> None:
@@ -375,7 +382,7 @@ def test_a_file_that_is_written_while_it_is_read(
     monkeypatch.setattr(os, "fstat", look)
     entry = InputFile(file, "docs/a.md", 5, 1000)
     if is_read:
-        assert read_input(entry) == b"first more more"
+        assert read_input(entry).data == b"first more more"
     else:
         with pytest.raises(DocumentError, match=r"changed while it was being read\. Run the command again"):
             read_input(entry)

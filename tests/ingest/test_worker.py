@@ -61,6 +61,17 @@ def test_the_records_of_a_data_set_are_documents_of_their_own() -> None:
     assert second.document.name == ""  # the file's name says nothing of a record
 
 
+def test_the_date_is_the_stated_one_else_that_of_the_file() -> None:
+    stated, silent = b"---\ndate: 2024-05-01\n---\nText.", b"Text."
+    for data, day in ((stated, "2024-05-01"), (silent, "2020-02-03")):
+        (reading,) = documents_of(answer_of("a.md", data), "a.md", "0" * 64, "2020-02-03")
+        assert reading.document is not None
+        assert reading.document.date == day
+    records = b'{"_id": "d1", "text": "First."}\n{"_id": "d2", "text": "Second."}\n'
+    found = documents_of(answer_of("corpus.jsonl", records), "corpus.jsonl", "0" * 64, "2020-02-03")
+    assert [reading.document.date for reading in found if reading.document] == ["2020-02-03"] * 2
+
+
 def test_pages_and_boxes_come_through() -> None:
     (reading,) = readings("a.pdf", good_pdf(3))
     assert reading.pages == 3
@@ -108,6 +119,11 @@ def test_hidden_characters_and_endless_words_are_remarked_on() -> None:
         pytest.param({"notes": None}, id="no notes"),
         pytest.param({"notes": [1]}, id="a note that is a number"),
         pytest.param({"title": None}, id="no title"),
+        pytest.param({"date": None}, id="no date"),
+        pytest.param({"date": 20240501}, id="a date that is a number"),
+        pytest.param({"date": "2024-02-30"}, id="a date of no calendar"),
+        pytest.param({"date": "2024-05-01'; DROP"}, id="a date and more"),
+        pytest.param({"date": "9999-12-31"}, id="a date that nobody has"),
         pytest.param({"language": ["en"]}, id="a language that is a list"),
         pytest.param({"text": 5, "record": "r"}, id="a text that is a number"),
         pytest.param({"text": "half a pair \ud800"}, id="a text that cannot be stored"),

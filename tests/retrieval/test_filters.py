@@ -18,7 +18,8 @@ O = FilterOperator  # noqa: E741 - one letter, as there are many of them below
 TEXTS = ["", "a", "ab", "Ab", "密码", "密"]
 PAGES: list[int | None] = [None, 0, 1, 2, 10]
 LISTS = [[], ["a"], ["a", "ab"], ["密码"]]
-FIELD_VALUES: dict[str, list[Any]] = {"title": TEXTS, "page": PAGES, "folders": LISTS}
+DATES: list[str | None] = [None, "2023-12-31", "2024-01-01", "2024-05-31"]
+FIELD_VALUES: dict[str, list[Any]] = {"title": TEXTS, "page": PAGES, "folders": LISTS, "date": DATES}
 
 PLACES = st.lists(
     st.fixed_dictionaries({name: st.sampled_from(values) for name, values in FIELD_VALUES.items()}),
@@ -29,6 +30,7 @@ WORD = st.sampled_from(TEXTS)
 WORDS = st.lists(WORD, max_size=3)
 NUMBER = st.sampled_from([-1, 0, 1, 1.5, 2, 10, 2**40])
 WHOLE_NUMBERS = st.lists(st.sampled_from([-1, 0, 1, 2, 2**40]), max_size=3)
+DAY = st.sampled_from(["1999-01-01", "2024-01-01", "2024-05-31", "2024-06-01"])
 VALUES_BY_OPERATOR: dict[str, dict[FilterOperator, st.SearchStrategy[Any]]] = {
     "title": {
         **dict.fromkeys([O.EQ, O.NE, O.CONTAINS, O.TEXT_MATCH, O.TEXT_MATCH_INSENSITIVE], WORD),
@@ -38,6 +40,11 @@ VALUES_BY_OPERATOR: dict[str, dict[FilterOperator, st.SearchStrategy[Any]]] = {
     "page": {
         **dict.fromkeys([O.EQ, O.NE, O.GT, O.GTE, O.LT, O.LTE], NUMBER),
         **dict.fromkeys([O.IN, O.NIN], WHOLE_NUMBERS),
+        O.IS_EMPTY: st.none(),
+    },
+    "date": {
+        **dict.fromkeys([O.EQ, O.NE, O.GT, O.GTE, O.LT, O.LTE], DAY),
+        **dict.fromkeys([O.IN, O.NIN], st.lists(DAY, max_size=3)),
         O.IS_EMPTY: st.none(),
     },
     "folders": {
@@ -132,6 +139,11 @@ def test_a_field_that_is_not_there_is_refused_with_those_that_are(key: str) -> N
         ("title", O.ALL, [1], "expected a list of texts"),
         ("folders", O.EQ, "a", "was given 'a'; expected a list of texts"),
         ("folders", O.CONTAINS, ["a"], "expected a text"),
+        ("date", O.TEXT_MATCH, "2024", "holds a date; the operator 'text_match' makes no sense"),
+        ("date", O.GTE, "2024", "was given '2024'; expected a date such as 2024-05-31"),
+        ("date", O.LT, "2024-02-30", "was given '2024-02-30'; expected a date"),
+        ("date", O.EQ, 20240531, "was given 20240531; expected a date"),
+        ("date", O.IN, ["2024-05-31", "2024"], "expected a list of dates"),
         ("title", O.IS_EMPTY, "a", r"was given 'a'; expected no value \(None\)"),
         ("title", O.EQ, None, "was given None; expected a text"),
         ("page", O.NE, None, "was given None; expected a number"),

@@ -11,6 +11,7 @@ from ingest.build import BuildRequest, build
 from rag_app.config import load_settings
 from rag_app.ui import ask, resources
 from tests.conftest import REPOSITORY, TEXTS
+from tests.models.checkpoints.rerankers import RERANKERS, publish_reranker
 
 QUESTION = "How long is an account locked?"
 
@@ -138,3 +139,25 @@ def test_a_defect_of_a_page_is_a_sentence_and_the_log_has_the_rest(
     assert not at.exception
     assert "Something unexpected happened (PermissionError)." in shown(at)
     assert "secret path" not in shown(at)
+
+
+def test_a_reranker_that_is_set_orders_the_passages(
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path, tmp_path: Path
+) -> None:
+    model = RERANKERS["cross-encoder/mmarco-mMiniLMv2-L12-H384-v1"]
+    monkeypatch.setenv("RAG_APP_RERANKER", str(publish_reranker(model, tmp_path / "reranker")))
+    resources.load_reranker.clear()
+    at = page(monkeypatch, indexes, tiny_generator)
+    at.chat_input[0].set_value(QUESTION).run()
+    assert not at.exception
+    assert "reranker " in shown(at)
+    assert "cosine " in shown(at)
+
+
+def test_a_reranker_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path
+) -> None:
+    monkeypatch.setenv("RAG_APP_RERANKER", "BAAI/bge-reranker-base")
+    at = page(monkeypatch, indexes, tiny_generator)
+    assert not at.exception
+    assert "The reranker BAAI/bge-reranker-base (1.11 GB, MIT) is not on this machine" in shown(at)

@@ -52,14 +52,14 @@ def answer(text: str | None, *passages: Passage, abstained: bool = False) -> Ans
 def test_a_source_shows_its_pages_its_other_places_and_the_header_of_its_table() -> None:
     copies = tuple(Place(f"docs/copy-{number}.md", None, None, 0, 4) for number in range(5))
     source = replace(passage("L14 | 900 EUR"), last_page=4, table_header="Model | Price", also_in=copies)
-    text = _Elements(sources_html([source])).text
+    text = _Elements(sources_html([source], "")).text
     assert "docs/a.md, pages 3-4" in text
     assert "Also in docs/copy-0.md, docs/copy-1.md, docs/copy-2.md and 2 more" in text
     assert text.index("Model | Price") < text.index("L14 | 900 EUR", text.index("Model | Price"))
 
 
 def test_a_source_without_them_shows_none() -> None:
-    text = _Elements(sources_html([passage("text")])).text
+    text = _Elements(sources_html([passage("text")], "")).text
     assert "docs/a.md, page 3" in text
     assert "Also in" not in text
 
@@ -69,8 +69,8 @@ def test_payloads_become_text(payload: str) -> None:
     for html in (
         text_html(payload),
         note_html(payload),
-        sources_html([passage(payload, document=payload)]),
-        sources_html([replace(passage(payload), table_header=payload, also_in=(Place(payload, 1, 1, 0, 4),))]),
+        sources_html([passage(payload, document=payload)], payload),
+        sources_html([replace(passage(payload), table_header=payload, also_in=(Place(payload, 1, 1, 0, 4),))], payload),
         answer_html(answer(f"{payload} is the answer.", passage(payload))),
     ):
         elements = _Elements(html)
@@ -86,7 +86,7 @@ def test_terminal_and_bidirectional_characters_are_shown_as_escapes() -> None:
 
 
 def test_a_source_shows_number_document_page_and_cosine_and_hides_the_other_scores_inside() -> None:
-    html = sources_html([passage("Some text.")])
+    html = sources_html([passage("Some text.")], "")
     summary = html.split("<summary>")[1].split("</summary>")[0]
     assert "[1]" in summary
     assert "docs/a.md, page 3" in summary
@@ -97,14 +97,35 @@ def test_a_source_shows_number_document_page_and_cosine_and_hides_the_other_scor
 
 def test_the_cited_span_is_marked_by_its_place_in_the_document() -> None:
     text = "First sentence. Second sentence."
-    html = sources_html([passage(text)], [Citation(1, "docs/a.md", 3, 116, 132, computed=False)])
+    html = sources_html([passage(text)], "", [Citation(1, "docs/a.md", 3, 116, 132, computed=False)])
     assert "First sentence. <mark>Second sentence.</mark>" in html
 
 
 def test_overlapping_spans_mark_each_character_once() -> None:
     spans = [Citation(1, "docs/a.md", 3, start, end, computed=False) for start, end in ((100, 115), (105, 132))]
-    html = sources_html([passage("First sentence. Second sentence.")], spans)
+    html = sources_html([passage("First sentence. Second sentence.")], "", spans)
     assert "<mark>First sentence.</mark><mark> Second sentence.</mark>" in html
+
+
+def test_the_words_of_the_question_are_marked_in_the_text() -> None:
+    html = sources_html([passage("Two accounts are locked. 密码已重置。")], "Which account is it? 重置密码")
+    assert 'Two <mark class="rag-word">accounts</mark> are locked. <mark class="rag-word">密码</mark>已' in html
+    assert html.count("<mark") == 3
+    assert "<mark" not in sources_html([passage("Two accounts are locked.")], "What is the VPN?")
+
+
+def test_words_are_marked_inside_of_what_is_cited_and_across_its_border() -> None:
+    cited = [Citation(1, "docs/a.md", 3, 106, 111, computed=False)]  # `max_l`, and the end of a word before it
+    html = sources_html([passage("Set a max_length now.")], "max_length", cited)
+    assert 'Set a <mark><mark class="rag-word">max_l</mark></mark><mark class="rag-word">ength</mark> now.' in html
+
+
+@pytest.mark.parametrize("text", ["a<b>locked</b> &amp; <locked>", "&lt;locked&gt;", '"locked"'])
+def test_what_stands_around_and_in_marked_words_stays_text(text: str) -> None:
+    elements = _Elements(sources_html([passage(text)], "locked lt amp b"))
+    assert "mark" in elements.tags
+    assert set(elements.tags) <= OURS
+    assert text in elements.text
 
 
 def test_an_answer_says_when_its_citations_are_computed() -> None:
@@ -130,3 +151,10 @@ def test_no_answer_is_said(given: Answer, words: str) -> None:
 
 def test_one_is_not_several() -> None:
     assert [counted(number, "passage") for number in (0, 1, 2)] == ["0 passages", "1 passage", "2 passages"]
+
+
+def test_a_probability_is_in_sight_where_there_is_one() -> None:
+    one = passage("Some text.")
+    summary = sources_html([replace(one, scores={**one.scores, "probability": 0.875})], "").partition("</summary>")[0]
+    assert "probability 0.875 · cosine" in summary
+    assert "probability" not in sources_html([one], "")

@@ -1,4 +1,4 @@
-"""Word, PowerPoint and Excel files as packages: opened safely, what their parts refer to, the title they state.
+"""Word, PowerPoint and Excel files as packages: opened safely, what their parts refer to, the title and date they state.
 
 This module knows nothing of what the parts hold.
 """
@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from ingest.loaders.archive import ARCHIVE_ERRORS, open_archive
 from ingest.loaders.extract import LoadOptions
+from rag_app.dates import stated_day
 from rag_app.errors import DocumentError
 from rag_app.text import normalise
 
@@ -34,6 +35,8 @@ _NO_TITLES = frozenset(
     .replace("    ", "")
     .split("|")
 )
+# When the templates of python-docx and python-pptx were made: what is made with them says so of itself.
+_NO_DATES = frozenset({"2013-12-23T23:15:00Z", "2013-01-27T09:14:16Z", "2013-01-27T09:15:58Z"})
 
 
 @dataclass(frozen=True)
@@ -106,15 +109,26 @@ def relationships(archive: zipfile.ZipFile, part: str) -> list[Relationship]:
     ]
 
 
-def stated_title(archive: zipfile.ZipFile) -> str:
-    """Return the title in the package's core properties, or an empty string where nobody wrote one."""
+@dataclass(frozen=True)
+class CoreProperties:
+    """What a package says of itself: its title, and the day of its last change, else of its making; empty where it does not."""
+
+    title: str = ""
+    date: str = ""
+
+
+def core_properties(archive: zipfile.ZipFile) -> CoreProperties:
+    """Return what the package's core properties say, without what nobody wrote."""
     names = set(archive.namelist())
     for relationship in relationships(archive, ""):
         if relationship.kind == "core-properties" and relationship.target in names:
-            title = parse_part(archive.read(relationship.target)).findtext("{*}title") or ""
-            words = " ".join(normalise(title).split())
-            return "" if words.casefold() in _NO_TITLES else words
-    return ""
+            properties = parse_part(archive.read(relationship.target))
+            words = " ".join(normalise(properties.findtext("{*}title") or "").split())
+            title = "" if words.casefold() in _NO_TITLES else words
+            stated = [(properties.findtext(f"{{*}}{name}") or "").strip() for name in ("modified", "created")]
+            days = [stated_day(moment) for moment in stated if moment not in _NO_DATES]
+            return CoreProperties(title, next(filter(None, days), ""))
+    return CoreProperties()
 
 
 def without_dangling_relationships(archive: zipfile.ZipFile, data: bytes) -> bytes:

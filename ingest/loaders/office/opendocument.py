@@ -16,11 +16,12 @@ from typing import Any
 
 from ingest.loaders.archive import open_archive
 from ingest.loaders.extract import Extract, LoadOptions, TextBuilder, not_read
+from rag_app.dates import stated_day
 from rag_app.errors import DocumentError
 from rag_app.text import normalise
 
 _DRAWING = "{urn:oasis:names:tc:opendocument:xmlns:drawing:1.0}"
-_TITLE = "{http://purl.org/dc/elements/1.1/}title"
+_DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 _PARAGRAPHS = ("p", "h")
 _MARGINS = {
@@ -82,12 +83,14 @@ class _Reader:
             self._controls = {_attribute(control, "id"): control for control in forms.iter("*")}
         self._read_all(iter([text]))
         self._read_margins()
-        title = ""
+        title = date = ""
         if "meta.xml" in self._archive.namelist():
-            title = " ".join(normalise(_parsed(self._archive, "meta.xml").findtext(f".//{_TITLE}") or "").split())
+            meta = _parsed(self._archive, "meta.xml")
+            title = " ".join(normalise(meta.findtext(f".//{_DUBLIN_CORE}title") or "").split())
+            date = stated_day(meta.findtext(f".//{_DUBLIN_CORE}date") or "")
         notes, remedy = not_read(self._counts)
         title = title or self._builder.first_title
-        return self._builder.build(Extract("", title=title, notes=tuple(notes), remedy=remedy))
+        return self._builder.build(Extract("", title=title, notes=tuple(notes), remedy=remedy, date=date))
 
     def _read_all(self, elements: Iterator[Element]) -> None:
         """Add the blocks in elements; what is attached to a paragraph or a table follows it."""

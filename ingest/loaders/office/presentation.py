@@ -14,12 +14,13 @@ from typing import Any
 
 from ingest.loaders.extract import Extract, LoadOptions, TextBuilder, not_read
 from ingest.loaders.office.open_xml import (
+    CoreProperties,
     Element,
+    core_properties,
     open_package,
     parse_part,
     reading,
     related_parts,
-    stated_title,
     with_first_choices,
 )
 from ingest.loaders.office.open_xml_drawings import add_chart, add_diagram, description, drawing_lines
@@ -50,8 +51,8 @@ def load_pptx(data: bytes, options: LoadOptions) -> Iterator[Extract]:
     from pptx.exc import PythonPptxError
 
     with open_package(data, options, _KIND) as archive, reading(_KIND, PythonPptxError):
-        title = stated_title(archive)
-        extract = _Reader(pptx.Presentation(io.BytesIO(data))).read(title)
+        stated = core_properties(archive)
+        extract = _Reader(pptx.Presentation(io.BytesIO(data))).read(stated)
     yield extract
 
 
@@ -70,14 +71,15 @@ class _Reader:
             for author in parse_part(part.blob).iterchildren("*")
         }
 
-    def read(self, title: str) -> Extract:
+    def read(self, stated: CoreProperties) -> Extract:
         """Return the presentation."""
+        title = stated.title
         for number, slide in enumerate(self._presentation.slides, start=1):
             self._builder.start_page()
             heading = self._slide(number, slide)
             title = title or (heading if number == 1 else "")
         notes, remedy = not_read(self._counts)
-        return self._builder.build(Extract("", title=title, notes=tuple(notes), remedy=remedy))
+        return self._builder.build(Extract("", title=title, notes=tuple(notes), remedy=remedy, date=stated.date))
 
     def _slide(self, number: int, slide: Any) -> str:
         """Add a slide and return its title."""

@@ -20,11 +20,11 @@ from ingest.loaders.extract import Extract, LoadOptions, TextBuilder, not_read
 from ingest.loaders.office.open_xml import (
     Element,
     Relationship,
+    core_properties,
     open_package,
     parse_part,
     reading,
     relationships,
-    stated_title,
 )
 from ingest.loaders.office.open_xml_drawings import add_chart, add_diagram, description, drawing_lines
 from ingest.loaders.office.open_xml_text import attribute
@@ -91,7 +91,10 @@ class _Reader:
             notes.append(f"{self._without_result} formulas have no stored result; they are given as formulas.")
         if self._without_result:
             remedy = remedy or "Open it in Excel and save it: the results are then stored."
-        return self._builder.build(Extract("", title=stated_title(self._archive), notes=tuple(notes), remedy=remedy))
+        properties = core_properties(self._archive)
+        return self._builder.build(
+            Extract("", title=properties.title, notes=tuple(notes), remedy=remedy, date=properties.date)
+        )
 
     def _sheets(self, *, is_with_results: bool) -> dict[str, Any]:
         import openpyxl

@@ -15,12 +15,13 @@ from typing import Any
 
 from ingest.loaders.extract import Extract, LoadOptions, TextBuilder, not_read
 from ingest.loaders.office.open_xml import (
+    CoreProperties,
     Element,
+    core_properties,
     open_package,
     parse_part,
     reading,
     related_parts,
-    stated_title,
     with_first_choices,
     without_dangling_relationships,
 )
@@ -52,13 +53,13 @@ def load_docx(data: bytes, options: LoadOptions) -> Iterator[Extract]:
     from docx.parts.document import DocumentPart
 
     with open_package(data, options, _KIND) as archive, reading(_KIND, OpcError):
-        title = stated_title(archive)
+        stated = core_properties(archive)
         # python-docx refuses a document with macros, though nothing else is different in it.
         PartFactory.part_type_for[_WITH_MACROS] = DocumentPart
         part = Package.open(io.BytesIO(without_dangling_relationships(archive, data))).main_document_part
         if not isinstance(part, DocumentPart):
             raise OpcError(f"its content type is {part.content_type}")
-        extract = _Reader(part, part.document.styles.element).read(title)
+        extract = _Reader(part, part.document.styles.element).read(stated)
     yield extract
 
 
@@ -78,7 +79,7 @@ class _Reader:
         self._builder = TextBuilder()
         self._counts = Counter[str]()  # of what is not read
 
-    def read(self, title: str) -> Extract:
+    def read(self, stated: CoreProperties) -> Extract:
         """Return the document."""
         body = with_first_choices(self._part.element).find("{*}body")
         if body is None:
@@ -95,8 +96,8 @@ class _Reader:
         for kind in ("header", "footer"):
             self._margin(kind)
         notes, remedy = not_read(self._counts)
-        title = title or self._builder.first_title
-        return self._builder.build(Extract("", title=title, notes=tuple(notes), remedy=remedy))
+        title = stated.title or self._builder.first_title
+        return self._builder.build(Extract("", title=title, notes=tuple(notes), remedy=remedy, date=stated.date))
 
     def _roots(self, kind: str) -> list[Element]:
         return [parse_part(part.blob) for part in related_parts(self._part, kind)]

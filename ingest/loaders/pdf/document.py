@@ -20,6 +20,7 @@ from ingest.loaders.pdf.findings import Findings
 from ingest.loaders.pdf.lines import Line, words_in
 from ingest.loaders.pdf.page import PageKind, read_text_layer, seen_places
 from ingest.loaders.pdf.text import PagedText
+from rag_app.dates import stated_day
 from rag_app.errors import DocumentError
 from rag_app.text import normalise
 
@@ -111,7 +112,7 @@ class _Reader:
         for own, added in pages:
             # What a scanner stamps on every page is not the text of a document.
             text.add_page(added if found.has_no_text_layer else [*own, *added])
-        built = text.build(Extract("", title=_title(self._document)))
+        built = text.build(Extract("", title=_title(self._document), date=_date(self._document)))
         found.has_text = bool(built.text)
         return replace(built, notes=found.notes, remedy=found.remedy, scanned_pages=found.unread)
 
@@ -177,7 +178,16 @@ def _read_picture(page: Any, languages: str) -> list[Line]:
 
 def _title(document: Any) -> str:
     """Return the title that the document's author gave, if any."""
+    title = normalise(" ".join(_stated(document, b"Title").split()))
+    return "" if _NO_TITLE.fullmatch(title) else title
+
+
+def _date(document: Any) -> str:
+    """Return the day of its last change, else that of its making; an empty string where it states neither."""
+    return stated_day(_stated(document, b"ModDate")) or stated_day(_stated(document, b"CreationDate"))
+
+
+def _stated(document: Any, key: bytes) -> str:
     from pypdfium2 import raw
 
-    title = normalise(" ".join(wide_string(raw.FPDF_GetMetaText, document, b"Title").split()))
-    return "" if _NO_TITLE.fullmatch(title) else title
+    return wide_string(raw.FPDF_GetMetaText, document, key)

@@ -10,11 +10,13 @@ import binascii
 import email
 from collections.abc import Iterator
 from email.message import Message
+from email.utils import parsedate
 
 from ingest.loaders.extract import Extract, LoadOptions, TextBuilder
 from ingest.loaders.web.electronic_mail_text import header_text, part_text
 from ingest.loaders.web.html import Page, add_html, parse_html
 from ingest.loaders.web.html_elements import text_of
+from rag_app.dates import day_of
 from rag_app.errors import DocumentError
 from rag_app.text import size_in_units
 
@@ -54,7 +56,7 @@ def load_eml(data: bytes, options: LoadOptions) -> Iterator[Extract]:
     title = _header(message, "Subject")
     notes = tuple(reader.notes())
     remedy = "Save them into the folder to have them read." if reader.attachments else ""
-    yield reader.builder.build(Extract("", title=title, notes=notes, remedy=remedy))
+    yield reader.builder.build(Extract("", title=title, notes=notes, remedy=remedy, date=_date(message)))
 
 
 class _Reader:
@@ -199,6 +201,15 @@ def _is_beside_text(part: Message) -> bool:
 def _children(part: Message) -> list[Message]:
     payload = part.get_payload()
     return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
+
+
+def _date(message: Message) -> str:
+    """Return the day on which a message was sent, as its sender's clock had it; an empty string where that cannot be told."""
+    try:
+        stated = parsedate(_header(message, "Date"))
+    except (ValueError, IndexError):  # it is not made for everything that a header may hold
+        return ""
+    return day_of(*stated[:3]) if stated else ""
 
 
 def _header(message: Message, name: str) -> str:

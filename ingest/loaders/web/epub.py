@@ -16,6 +16,7 @@ from ingest.loaders.archive import open_archive
 from ingest.loaders.encoding import decode
 from ingest.loaders.extract import Extract, LoadOptions, TextBuilder
 from ingest.loaders.web.html import add_html, declared_encoding, parse_html
+from rag_app.dates import stated_day
 from rag_app.errors import DocumentError
 from rag_app.text import normalise
 
@@ -42,6 +43,7 @@ class _Book:
     """What the package document says. `spine` are the documents in the order in which they are read."""
 
     title: str
+    date: str
     authors: tuple[str, ...]
     entries: tuple[_Entry, ...]
     spine: tuple[_Entry, ...]
@@ -74,7 +76,8 @@ def load_epub(data: bytes, options: LoadOptions) -> Iterator[Extract]:
     notes = [f"{len(unread)} of its documents are missing or cannot be read: {_names(unread)}."] if unread else []
     notes += [*dict.fromkeys(cut), *_beside_text(book)]
     title = book.title or builder.first_title
-    yield builder.build(Extract("", title=title, notes=tuple(notes), remedy=_REMEDY if unread else ""))
+    remedy = _REMEDY if unread else ""
+    yield builder.build(Extract("", title=title, notes=tuple(notes), remedy=remedy, date=book.date))
 
 
 def _book(archive: zipfile.ZipFile) -> _Book:
@@ -90,6 +93,7 @@ def _book(archive: zipfile.ZipFile) -> _Book:
         raise DocumentError("It is not a readable e-book: it says of none of its documents that they are to be read.")
     return _Book(
         title=next(_metadata(package, "title"), ""),
+        date=next(filter(None, map(stated_day, _metadata(package, "date"))), ""),
         authors=tuple(dict.fromkeys(_metadata(package, "creator"))),
         entries=tuple(entries.values()),
         spine=tuple(entries.get(name, _Entry(name, "", ())) for name in spine),

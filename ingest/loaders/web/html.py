@@ -25,6 +25,7 @@ from ingest.loaders.web.html_elements import (
 )
 from ingest.loaders.web.html_main_text import MainText, main_text
 from ingest.loaders.web.html_table import add_table, holds_data
+from rag_app.dates import stated_day
 from rag_app.errors import DocumentError
 from rag_app.text import normalise
 
@@ -42,6 +43,7 @@ _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _DOCUMENT_TYPE = re.compile(r"<!DOCTYPE[^<>\[]*\[", re.IGNORECASE)
 _CDATA = re.compile(r"<!\[CDATA\[((?:(?!<!\[CDATA\[|\]\]>).)*)\]\]>", re.DOTALL)
 _CHANCE_TO_BREAK = re.compile(r"<wbr\b[^<>]*>", re.IGNORECASE)  # to the parser, all that follows one is in it
+_DATES = ("article:modified_time", "article:published_time", "date")  # names of meta elements, the best first
 _DEEPEST_LIST = 8  # lists nested deeper are indented no further
 _NOTABLE_SHARE = 0.3  # of the words of a page
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
@@ -73,6 +75,7 @@ def load_html(data: bytes, options: LoadOptions) -> Iterator[Extract]:
             notes=tuple(notes),
             remedy="If text is missing, save the page as PDF or as text." if notes else "",
             encoding=decoded.encoding,
+            date=_date(page.tree),
         )
     )
 
@@ -123,6 +126,16 @@ def title_of(tree: HtmlElement) -> str:
             ):
                 return words
     return ""
+
+
+def _date(tree: HtmlElement) -> str:
+    """Return the day that a page states of its last change, else of its publication; an empty string where it does not."""
+    stated: dict[str, str] = {}
+    for element in tree.iter("meta"):
+        name = (element.get("property") or element.get("name") or "").strip().lower()
+        if name in _DATES and (day := stated_day(element.get("content") or "")):
+            stated.setdefault(name, day)
+    return next((stated[name] for name in _DATES if name in stated), "")
 
 
 def add_html(builder: TextBuilder, tree: HtmlElement, *, left_out: Collection[HtmlElement] = ()) -> None:

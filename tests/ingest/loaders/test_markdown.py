@@ -222,3 +222,19 @@ def test_front_matter_is_a_paragraph_and_its_comments_are_no_headings() -> None:
 @pytest.mark.parametrize("text", ["", "\n \n"])
 def test_a_file_without_words_has_no_blocks(text: str) -> None:
     assert load(text).blocks == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("---\ntitle: T\ndate: 2024-05-01\n---\ntext", "2024-05-01"),
+        ("---\ndate: '2024-05-01 10:00:00 +0800'\n---\ntext", "2024-05-01"),
+        ("+++\ndate = 2024-05-01T10:00:00Z\n+++\ntext", "2024-05-01"),
+        ("---\ntitle: not: YAML\ndate: 2024-05-01\n---\ntext", "2024-05-01"),
+        ("---\ndate: [2024-05-01]\n---\ntext", ""),
+        ("---\ndate: soon\n---\ntext", ""),
+        ("date: 2024-05-01\n\ntext", ""),
+    ],
+)
+def test_the_date_is_that_of_the_front_matter(text: str, day: str) -> None:
+    assert load(text).date == day

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
+from datetime import datetime
 
 import docx
 import openpyxl
@@ -11,7 +13,7 @@ import pptx
 import pytest
 
 from ingest.loaders.extract import LoadOptions
-from ingest.loaders.office.open_xml import open_package, parse_part, stated_title
+from ingest.loaders.office.open_xml import core_properties, open_package, parse_part
 from ingest.loaders.office.presentation import load_pptx
 from ingest.loaders.office.spreadsheet import load_xlsx
 from ingest.loaders.office.word import load_docx
@@ -129,7 +131,7 @@ def test_a_reference_to_nothing_does_not_make_a_document_unreadable() -> None:
     ],
 )
 def test_the_title_of_a_package_is_the_one_that_somebody_wrote(stated: str, title: str) -> None:
-    assert stated_title(open_package(word(stated), LoadOptions(), "Word document")) == title
+    assert core_properties(open_package(word(stated), LoadOptions(), "Word document")).title == title
 
 
 def test_of_alternatives_the_first_is_kept_at_every_depth() -> None:
@@ -137,3 +139,35 @@ def test_of_alternatives_the_first_is_kept_at_every_depth() -> None:
     outer = f"<m:AlternateContent><m:Choice>{inner}</m:Choice><m:Fallback>{inner}</m:Fallback></m:AlternateContent>"
     root = parse_part(f'<x xmlns:m="http://schemas.openxmlformats.org/markup-compatibility/2006">{outer}</x>'.encode())
     assert "".join(root.itertext()) == "a"
+
+
+@pytest.mark.parametrize(
+    ("modified", "created", "day"),
+    [
+        ("2024-05-01T23:30:00Z", "2020-01-01T00:00:00Z", "2024-05-01"),
+        ("", "2020-02-03T00:00:00Z", "2020-02-03"),
+        ("yesterday", "2020-02-03", "2020-02-03"),
+        ("2013-12-23T23:15:00Z", "2013-12-23T23:15:00Z", ""),  # that of python-docx, not of the document
+        ("0000-00-00T00:00:00Z", "99999-01-01", ""),
+    ],
+)
+def test_the_date_of_a_package_is_that_of_its_last_change(modified: str, created: str, day: str) -> None:
+    template = "2013-12-23T23:15:00Z</dcterms:"
+    data = replaced(word(), "docProps/core.xml", f"{template}modified", f"{modified}</dcterms:modified")
+    data = replaced(data, "docProps/core.xml", f"{template}created", f"{created}</dcterms:created")
+    assert core_properties(open_package(data, LoadOptions(), "Word document")).date == day
+    (extract,) = load_docx(data, LoadOptions())
+    assert extract.date == day
+
+
+def test_presentations_and_workbooks_have_a_date_as_well() -> None:
+    slides = pptx.Presentation()
+    slides.core_properties.modified = datetime(2024, 5, 1, 12)  # noqa: DTZ001 - as the library takes it
+    stream = io.BytesIO()
+    slides.save(stream)
+    assert [extract.date for extract in load_pptx(stream.getvalue(), LoadOptions())] == ["2024-05-01"]
+    assert [extract.date for extract in load_pptx(presentation(), LoadOptions())] == [""]  # that of python-pptx
+    with zipfile.ZipFile(io.BytesIO(workbook())) as archive:
+        stated = re.findall("modified[^>]*>([^<]*)<", archive.read("docProps/core.xml").decode())[0]
+    dated = replaced(workbook(), "docProps/core.xml", stated[:10], "2024-05-01")
+    assert [extract.date for extract in load_xlsx(dated, LoadOptions())] == ["2024-05-01"]

@@ -282,3 +282,9 @@ def test_text_boxes_nested_as_deeply_as_xml_allows_are_read() -> None:
         + "</draw:text-box></draw:frame></text:p>" * depth
     )
     assert words(body) == ["x"]
+
+
+@pytest.mark.parametrize(("stated", "day"), [("2024-05-01T10:11:12.5", "2024-05-01"), ("long ago", ""), ("", "")])
+def test_the_date_is_the_stated_one(stated: str, day: str) -> None:
+    meta = f"<office:document-meta {NAMESPACES}><office:meta><dc:date>{stated}</dc:date></office:meta></office:document-meta>"
+    assert load(odt("<text:p>x</text:p>", **{"meta.xml": meta})).date == day

@@ -6,6 +6,7 @@ import datetime
 import io
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import openpyxl
@@ -117,7 +118,7 @@ def test_the_title_is_that_of_the_properties() -> None:
 
 
 def test_an_empty_workbook_has_no_text() -> None:
-    assert read(sheet()) == Extract("")
+    assert replace(read(sheet()), date="") == Extract("")
 
 
 # Rows

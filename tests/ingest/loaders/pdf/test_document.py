@@ -477,3 +477,23 @@ def test_one_page_at_a_time_is_open_and_nothing_stays_open(monkeypatch: pytest.M
         read(pdf(*PAGES), LoadOptions(max_pages=2))
     assert len(opened) == len(PAGES) + 2
     assert not any(thing.raw for thing in opened)
+
+
+@pytest.mark.parametrize(
+    ("stated", "day"),
+    [
+        ("/ModDate (D:20240501233000-08'00') /CreationDate (D:20200101)", "2024-05-01"),
+        ("/CreationDate (D:20200101)", "2020-01-01"),
+        ("/ModDate (D:00000000) /CreationDate (2020-01-01)", "2020-01-01"),
+        ("/ModDate (\377\376\0\330)", ""),
+        ("", ""),
+    ],
+)
+def test_the_date_is_that_of_the_last_change_else_of_its_making(stated: str, day: str) -> None:
+    data = pdf([SENTENCE])
+    start = data.index(b"/CreationDate (")
+    end = data.index(b"/ModDate (")
+    end = data.index(b")", end) + 1
+    assert start < end
+    changed_data = data[:start] + stated.encode("latin-1") + data[end:]
+    assert read(changed_data).date == day

@@ -338,3 +338,22 @@ def test_parts_that_nest_are_read() -> None:
     data = b"Subject: S\nContent-Type: multipart/mixed; boundary=b0\n\n"
     data += b"".join(b"--b%d\nContent-Type: multipart/mixed; boundary=b%d\n\n" % (i, i + 1) for i in range(100))
     assert body(data + b"--b100\n\nText.") == "Text."
+
+
+@pytest.mark.parametrize(
+    ("stated", "day"),
+    [
+        ("Wed, 1 May 2024 00:30:00 +0800", "2024-05-01"),  # as the sender's clock had it
+        ("1 May 2024 00:30:00", "2024-05-01"),
+        ("Wed, 1 May 24 00:30 GMT", "2024-05-01"),
+        ("=?utf-8?q?Wed=2C_1_May_2024_00=3A30=3A00_+0800?=", "2024-05-01"),
+        ("Wed, 31 Feb 2024 00:30:00 +0800", ""),
+        ("Thu, 1 Jan 1970 00:00:00 +0000", ""),
+        ("yesterday", ""),
+        (", , ,", ""),
+        ("1 1 1 1 1 1 " * 20, ""),
+        ("", ""),
+    ],
+)
+def test_the_date_is_that_of_its_header(stated: str, day: str) -> None:
+    assert load(f"From: a@example.org\nDate: {stated}\n\nText.".encode()).date == day

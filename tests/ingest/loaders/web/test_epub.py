@@ -228,3 +228,17 @@ def test_an_archive_that_is_no_book_is_refused() -> None:
 def test_a_bomb_is_refused() -> None:
     with pytest.raises(DocumentError, match="expands beyond"):
         list(load_epub(book(one="a" * 2_000_000), LoadOptions(max_expanded_bytes=1_000_000)))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "day"),
+    [
+        ("<dc:date>2024-05-01T00:00:00+00:00</dc:date>", "2024-05-01"),
+        ("<dc:date>1813</dc:date><dc:date> 2024-05-01 </dc:date>", "2024-05-01"),  # a year alone is no day
+        ("<dc:date>unknown</dc:date>", ""),
+        ("", ""),
+    ],
+)
+def test_the_date_is_the_first_that_is_a_day(metadata: str, day: str) -> None:
+    opf = package(item("a", "a.xhtml"), "a", metadata=metadata)
+    assert load(epub(opf, {"OEBPS/a.xhtml": "<p>x</p>"})).date == day

@@ -365,3 +365,23 @@ def test_a_page_of_five_megabytes_is_read_in_time(wrapper: str) -> None:
     extract = load(f"<body><{wrapper}>{rows}</{wrapper}></body>")
     assert len(extract.blocks) == 70_000
     assert time.perf_counter() - begin < 30  # three seconds on a machine that does nothing else
+
+
+PUBLISHED = '<meta property="article:published_time" content="2022-01-01T10:00:00Z">'
+MODIFIED = '<meta property="article:modified_time" content="2023-01-01T10:00:00Z">'
+
+
+@pytest.mark.parametrize(
+    ("head", "day"),
+    [
+        (f'<meta name="date" content="2021-01-01">{PUBLISHED}{MODIFIED}', "2023-01-01"),
+        (
+            '<meta property="article:modified_time" content="soon"><meta property="article:published_time" content="2022-1-2">',
+            "2022-01-02",
+        ),
+        ('<META NAME="Date" CONTENT="2021-01-01">', "2021-01-01"),
+        ('<meta name="date"><meta content="2021-01-01"><meta name="expires" content="2030-01-01">', ""),
+    ],
+)
+def test_the_date_is_that_of_the_last_change_else_of_publication(head: str, day: str) -> None:
+    assert load(f"<html><head>{head}</head><body><main><p>{PARAGRAPH}</p></main></body></html>").date == day
