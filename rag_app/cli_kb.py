@@ -6,11 +6,13 @@ This module knows nothing of how anything is done. What is slow to import is imp
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rag_app.cli_options import AsJson, Device, Indexes
+from rag_app.cli_loading import embedder_of, reranker_of
+from rag_app.cli_options import AsJson, Device, Indexes, Offline
 from rag_app.terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from rag_app.config import Settings
     from rag_app.datatypes import Fingerprint
+    from rag_app.evaluation.datasets import QuestionSet
     from rag_app.store.checks import FindModel, ModelAtHand
 
 kb_app = typer.Typer(no_args_is_help=True, help="The knowledge bases on this machine.")
@@ -57,6 +60,64 @@ def kb_show(name: Name, indexes: Indexes = None, as_json: AsJson = False) -> Non
         print_json(card)
     else:
         print_identity_card(card)
+
+
+@kb_app.command("calibrate")
+def kb_calibrate(
+    name: Name,
+    questions: Annotated[
+        Path,
+        typer.Option(help="Labelled questions: JSON lines or CSV with question, answer and source; or SQuAD JSON."),
+    ],
+    embed_model: Annotated[str | None, typer.Option(help="One of the base's embedding models; else its first.")] = None,
+    retriever: Annotated[
+        Literal["hybrid", "dense", "keyword"] | None, typer.Option(help="What ranks the passages.")
+    ] = None,
+    indexes: Indexes = None,
+    offline: Offline = False,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask labelled questions, and turn the scores of passages into the probability that one holds the answer."""
+    from rag_app.config import load_settings
+    from rag_app.evaluation.datasets import read_questions
+
+    settings = load_settings(
+        indexes=indexes, offline=offline or None, device=device, retrieval={"retriever": retriever}
+    )
+    question_set = read_questions(questions)  # before anything is loaded for it
+    _calibrate(name, question_set, embed_model, settings, as_json=as_json)
+
+
+def _calibrate(
+    name: str, question_set: QuestionSet, embed_model: str | None, settings: Settings, *, as_json: bool
+) -> None:
+    from rag_app.answering.assembly import assemble_engine
+    from rag_app.cli_calibration_output import calibration_as_json, print_calibration
+    from rag_app.evaluation.calibration import calibrate, label_passages
+    from rag_app.evaluation.reliability_diagram import reliability_svg
+    from rag_app.store.calibrations import write_calibration
+    from rag_app.store.live import LiveKnowledgeBase
+
+    live = LiveKnowledgeBase(settings.indexes, name)
+    embedder = embedder_of(live.current().knowledge_base, embed_model, settings)
+    reranker = reranker_of(settings)
+    served = live.verified()  # what is damaged is never asked
+    if served.notice:
+        say(f"notice: {served.notice}")
+    knowledge_base = served.knowledge_base
+    engine = assemble_engine(knowledge_base, embedder, None, settings, reranker=reranker)
+    say(f"Asking {len(question_set.questions):,} questions ...")
+    pairs = label_passages(engine, question_set, settings.limits, say)
+    reranker_name = None if reranker is None else reranker.model_id
+    calibration = calibrate(
+        pairs, question_set, knowledge_base.generation, embedder.fingerprint, settings.retrieval, reranker_name
+    )
+    path = write_calibration(knowledge_base.folder.parent, calibration, reliability_svg(calibration))
+    if as_json:
+        print_json(calibration_as_json(calibration, path))
+    else:
+        print_calibration(calibration, path)
 
 
 @kb_app.command("purge")

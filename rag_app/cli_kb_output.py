@@ -16,7 +16,9 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
+from rag_app.cli_calibration_output import calibration_line
 from rag_app.errors import KnowledgeBaseError
+from rag_app.store.calibrations import read_calibrations
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import MANIFEST
 from rag_app.store.verification import Verification
@@ -62,6 +64,7 @@ def identity_card(knowledge_base: KnowledgeBase) -> dict[str, Any]:
     """Return the object that `kb show --json` prints: what the manifest says, sizes on the disk, and the documents."""
     manifest = knowledge_base.manifest
     manifest_file = knowledge_base.folder / MANIFEST
+    calibrations = read_calibrations(knowledge_base.folder.parent)
     return {
         "name": knowledge_base.name,
         "folder": str(knowledge_base.folder),
@@ -86,6 +89,8 @@ def identity_card(knowledge_base: KnowledgeBase) -> dict[str, Any]:
             }
             for model in manifest.models
         ],
+        "calibrations": [asdict(calibration) for calibration in calibrations.usable],
+        "calibrations_ignored": list(calibrations.ignored),
         "files": len(manifest.files) + 1,
         "bytes": sum(entry.bytes for entry in manifest.files.values()) + manifest_file.stat().st_size,
         "bytes_with_all_versions": _bytes_below(knowledge_base.folder.parent),
@@ -127,6 +132,10 @@ def print_identity_card(card: Mapping[str, Any]) -> None:
     _print_field("languages", ", ".join(f"{count} {language}" for language, count in card["languages"].items()))
     for model in card["models"]:
         _print_model(model)
+    if card["calibrations"] or card["calibrations_ignored"]:
+        print("\nprobability")
+    for line in (*map(calibration_line, card["calibrations"]), *card["calibrations_ignored"]):
+        _print_field("calibration", line)
     print("\ndocuments")
     for document in card["documents"]:
         path = printable(document["path"], keep_line_breaks=False)
@@ -215,6 +224,12 @@ def print_purge(report: PurgeReport) -> None:
     for source in report.sources:
         _print_hanging("", f"{source} is no source any more.")
     print(f"{_count(report.passages, 'passage')} and {_count(report.cached_vectors, 'cached vector')} were removed.")
+    if report.calibrations:
+        _print_hanging(
+            "",
+            f"{_count(report.calibrations, 'calibration')} measured with it {'was' if report.calibrations == 1 else 'were'} "
+            f"removed: rag-app kb calibrate {report.kb} --questions FILE",
+        )
     if report.missing_vectors:
         _print_hanging(
             "",
