@@ -47,6 +47,31 @@ _ROLE_MARKER = re.compile(
 
 
 @dataclass(frozen=True)
+class Budget:
+    """What can be given to a generator, in its own tokens.
+
+    `passage_tokens` is for all passages together, `window` what it can read, for everything. `special_tokens` are those of its
+    tokenizer: in a document they are text.
+    """
+
+    count_tokens: TokenCounter
+    passage_tokens: int
+    window: int
+    special_tokens: Sequence[str] = ()
+
+    def room(self, question: str) -> int:
+        """Return how many tokens are left for passages beside a question; it may be none, or fewer than none."""
+        language = _language(question)
+        asked = neutralised(question, self.special_tokens)
+        left = self.window - _TEMPLATE_TOKENS - self.count_tokens(_SYSTEM[language] + _USER[language] + asked)
+        return left if left < _FEWEST_PASSAGE_TOKENS else min(self.passage_tokens, left)
+
+    def size(self, passage: Passage) -> int:
+        """Return how many tokens a whole passage takes of that."""
+        return self.count_tokens(_numbered(passage, passage.text, self.special_tokens)) + _SEPARATOR_TOKENS
+
+
+@dataclass(frozen=True)
 class Prompt:
     """The messages for the generator, and the passages that are in them: only those can be cited."""
 
@@ -54,54 +79,44 @@ class Prompt:
     passages: tuple[Passage, ...]
 
 
-def build_prompt(
-    question: str,
-    passages: Sequence[Passage],
-    count_tokens: TokenCounter,
-    *,
-    passage_tokens: int,
-    window: int,
-    special_tokens: Sequence[str] = (),
-) -> Prompt:
+def build_prompt(question: str, passages: Sequence[Passage], budget: Budget) -> Prompt:
     """Return the system and user messages that ask for an answer.
 
     Args:
         question: checked already.
         passages: best first; as many as fit are used, each whole. The first is cut after a sentence if it alone is too long.
-        count_tokens: of the generator.
-        passage_tokens: for all passages together.
-        window: what the generator can read, for everything.
-        special_tokens: those of the generator's tokenizer: in a document they are text.
+        budget: of the generator.
 
     Raises:
         GenerationError: the question leaves no room for a passage in the window.
     """
-    language = "zh" if language_of(question).code == "zh" else "en"
-    question = neutralised(question, special_tokens)
-    left = window - _TEMPLATE_TOKENS - count_tokens(_SYSTEM[language] + _USER[language] + question)
-    if left < _FEWEST_PASSAGE_TOKENS:
+    room = budget.room(question)
+    if room < _FEWEST_PASSAGE_TOKENS:
         raise GenerationError(
-            f"The question fills the generator's window of {window} tokens: no passage fits beside it.",
+            f"The question fills the generator's window of {budget.window} tokens: no passage fits beside it.",
             "Shorten it, or use a generator with a longer window.",
         )
-    room = min(passage_tokens, left)
     parts: list[str] = []
     for passage in passages:
-        part = _numbered(passage, passage.text, special_tokens)
-        size = count_tokens(part) + _SEPARATOR_TOKENS
+        text, size = passage.text, budget.size(passage)
         if size > room and not parts:
-            part = _numbered(passage, _first_sentences(passage, count_tokens, room), special_tokens)
-            size = room
+            text, size = _first_sentences(passage, budget.count_tokens, room), room
         if size > room:
             break
-        parts.append(part)
+        parts.append(_numbered(passage, text, budget.special_tokens))
         room -= size
-    content = _USER[language].format(passages="\n\n".join(parts), question=question)
+    language = _language(question)
+    asked = neutralised(question, budget.special_tokens)
+    content = _USER[language].format(passages="\n\n".join(parts), question=asked)
     messages = (
         ChatMessage(role=MessageRole.SYSTEM, content=_SYSTEM[language]),
         ChatMessage(role=MessageRole.USER, content=content),
     )
     return Prompt(messages, tuple(passages[: len(parts)]))
+
+
+def _language(question: str) -> str:
+    return "zh" if language_of(question).code == "zh" else "en"
 
 
 def neutralised(text: str, special_tokens: Sequence[str] = ()) -> str:

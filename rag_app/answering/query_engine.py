@@ -20,8 +20,10 @@ from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
+from rag_app.answering.abstention import is_found
 from rag_app.answering.citations import MarkerFilter, cite
-from rag_app.answering.prompt import Prompt, TokenCounter, build_prompt
+from rag_app.answering.neighbours import Neighbours
+from rag_app.answering.prompt import Budget, Prompt, TokenCounter, build_prompt
 from rag_app.answering.question import checked_question
 from rag_app.config import AnsweringSettings, LimitSettings
 from rag_app.datatypes import Answer, Passage
@@ -32,10 +34,14 @@ from rag_app.text import size_in_units
 
 @dataclass(frozen=True)
 class Retrieved:
-    """The passages were found; nothing is written yet. `nodes` are the same, as LlamaIndex has them."""
+    """The passages were found; nothing is written yet. `nodes` are the same, as LlamaIndex has them.
+
+    Where `is_found` is false they are the closest ones, and none of them answers the question: nothing will be written.
+    """
 
     passages: tuple[Passage, ...]
     nodes: tuple[NodeWithScore, ...]
+    is_found: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,16 +72,23 @@ class CitedQueryEngine(BaseQueryEngine):
         answering: AnsweringSettings,
         limits: LimitSettings,
         embedder_name: str | None = None,
+        reranker_name: str | None = None,
         node_postprocessors: Sequence[BaseNodePostprocessor] = (),
+        neighbours: Neighbours | None = None,
     ) -> None:
-        """Put the parts together. `embedder_name` is recorded in the answer; the models are never left unset."""
+        """Put the parts together. The names are recorded in the answer; the models are never left unset.
+
+        `neighbours` gives passages what stands around them where an answer is written; None: they stay as they were found.
+        """
         super().__init__(callback_manager=CallbackManager([]))
         self._retriever = retriever
         self._llm = llm
         self._answering = answering
         self._limits = limits
         self._embedder_name = embedder_name
+        self._reranker_name = reranker_name
         self._node_postprocessors = node_postprocessors
+        self._neighbours = neighbours
 
     def ask(self, question: str) -> Iterator[AnswerEvent]:
         """Yield what happens, as it happens: `Retrieved`, any number of `Written`, `Answered`.
@@ -84,17 +97,28 @@ class CitedQueryEngine(BaseQueryEngine):
 
         Raises:
             QuestionError: empty, or too long.
+            RerankingError: the reranker failed.
             GenerationError: the generator failed; the passages were yielded before.
         """
         clock = _Clock()
         question = checked_question(question, self._limits)
-        nodes = self.retrieve(QueryBundle(question))
+        query_bundle = QueryBundle(question)
+        nodes = self._retriever.retrieve(query_bundle)
+        if self._reranker_name is not None:
+            clock.lap("retrieval")
+        nodes = self._postprocessed(nodes, query_bundle)
+        clock.lap("retrieval" if self._reranker_name is None else "reranking")
+        wanted = 1 - self._answering.false_alarm_rate
+        found = is_found(passages_of(nodes), wanted)
+        if self._llm is not None and self._neighbours is not None and found:
+            budget = self._budget(self._llm)
+            nodes = self._neighbours.joined(nodes, budget.size, budget.room(question))
+            clock.lap("neighbours")
         passages = passages_of(nodes)
-        clock.lap("retrieval")
-        yield Retrieved(passages, tuple(nodes))
+        yield Retrieved(passages, tuple(nodes), found)
         text, given = None, passages
-        if self._llm is not None and passages:
-            prompt = self._prompt(self._llm, question, passages)
+        if self._llm is not None and found:
+            prompt = build_prompt(question, passages, self._budget(self._llm))
             text, given = "", prompt.passages
             for piece in self._write(self._llm, prompt):
                 clock.lap_once("first_text")
@@ -106,27 +130,29 @@ class CitedQueryEngine(BaseQueryEngine):
             Answer(
                 question=question,
                 text=text,
-                abstained=not passages,
+                abstained=not found,
                 sentences=cite(text, given) if text else (),
                 passages=passages,
                 embedder=self._embedder_name,
                 generator=self._llm.metadata.model_name if self._llm else None,
                 timings=clock.laps,
+                reranker=self._reranker_name,
+                wanted_percentile=wanted,
             )
         )
 
     def retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         """Return the passages for a question, after every postprocessor, best first."""
-        nodes = self._retriever.retrieve(query_bundle)
+        return self._postprocessed(self._retriever.retrieve(query_bundle), query_bundle)
+
+    def _postprocessed(self, nodes: list[NodeWithScore], query_bundle: QueryBundle) -> list[NodeWithScore]:
         for postprocessor in self._node_postprocessors:
             nodes = postprocessor.postprocess_nodes(nodes, query_bundle=query_bundle)
         return nodes
 
-    def _prompt(self, llm: LLM, question: str, passages: Sequence[Passage]) -> Prompt:
+    def _budget(self, llm: LLM) -> Budget:
         window = llm.metadata.context_window
-        return build_prompt(
-            question,
-            passages,
+        return Budget(
             _token_counter(llm),
             passage_tokens=self._answering.passage_tokens,
             window=window - min(self._answering.max_new_tokens, window // 2),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
-from rag_app.answering.prompt import build_prompt, neutralised
+from rag_app.answering.prompt import Budget, build_prompt, neutralised
 from rag_app.datatypes import Passage
 from rag_app.errors import GenerationError
 from rag_app.language import language_of
@@ -26,7 +26,7 @@ def passage(n: int, text: str, *, heading: tuple[str, ...] = (), document: str =
 def build(
     question: str, passages: list[Passage], *, budget: int = 1500, count: Callable[[str], int] = size_in_units
 ) -> tuple[str, str]:
-    system, user = build_prompt(question, passages, count, passage_tokens=budget, window=4096).messages
+    system, user = build_prompt(question, passages, Budget(count, budget, 4096)).messages
     assert (system.role, user.role) == (MessageRole.SYSTEM, MessageRole.USER)
     return system.content or "", user.content or ""
 
@@ -78,7 +78,7 @@ def test_any_other_question_gets_the_english_instructions(question: str) -> None
 @pytest.mark.parametrize("window", [256, 400, 700, 1500])
 def test_the_messages_stay_within_the_window(window: int) -> None:
     passages = [passage(n, " ".join(SENTENCES[n : n + 4]), heading=("A heading", "Below")) for n in range(1, 30)]
-    prompt = build_prompt("How long is it locked?", passages, size_in_units, passage_tokens=5000, window=window)
+    prompt = build_prompt("How long is it locked?", passages, Budget(size_in_units, 5000, window))
     assert size(prompt.messages) <= window
     assert list(passage_lines(prompt.messages[1].content or "")) == [passage.n for passage in prompt.passages]
 
@@ -101,11 +101,8 @@ def test_a_first_passage_that_is_too_long_is_cut_after_a_sentence(
 ) -> None:
     text = " ".join(sentences)
     passages = [passage(1, text, heading=heading), passage(2, "more")]
-    messages = build_prompt("How long?", passages, size_in_units, passage_tokens=300, window=4096).messages
-    assert (
-        size(messages) - size(build_prompt("How long?", [], size_in_units, passage_tokens=300, window=4096).messages)
-        > 200
-    )
+    messages = build_prompt("How long?", passages, Budget(size_in_units, 300, 4096)).messages
+    assert size(messages) - size(build_prompt("How long?", [], Budget(size_in_units, 300, 4096)).messages) > 200
     assert size(messages) <= 400
     lines = passage_lines(messages[1].content or "")
     assert list(lines) == [1]
@@ -116,19 +113,19 @@ def test_a_first_passage_that_is_too_long_is_cut_after_a_sentence(
 
 def test_one_endless_sentence_is_cut_all_the_same() -> None:
     passages = [passage(1, "word " * 5000)]
-    messages = build_prompt("How long?", passages, size_in_units, passage_tokens=200, window=4096).messages
+    messages = build_prompt("How long?", passages, Budget(size_in_units, 200, 4096)).messages
     assert size(messages) <= 300
     assert "word word" in (messages[1].content or "")
 
 
 def test_a_question_that_leaves_no_room_in_the_window_is_refused() -> None:
     with pytest.raises(GenerationError, match=r"window of 300 tokens: no passage fits beside it\. Shorten it"):
-        build_prompt("密" * 2000, [passage(1, "text")], size_in_units, passage_tokens=1400, window=300)
+        build_prompt("密" * 2000, [passage(1, "text")], Budget(size_in_units, 1400, 300))
 
 
 def test_a_long_question_does_not_take_the_room_of_the_passages() -> None:
     passages = [passage(n, SENTENCES[n]) for n in range(1, 10)]
-    prompt = build_prompt("密" * 2000, passages, size_in_units, passage_tokens=1400, window=8192)
+    prompt = build_prompt("密" * 2000, passages, Budget(size_in_units, 1400, 8192))
     assert len(prompt.passages) == 9
 
 

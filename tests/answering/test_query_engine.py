@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from llama_index.core import Settings as GlobalSettings
 from llama_index.core.base.base_query_engine import BaseQueryEngine
+from llama_index.core.base.llms.types import LLMMetadata
 from llama_index.core.base.response.schema import Response
 from llama_index.core.embeddings import MockEmbedding
 from llama_index.core.llms import LLM, MockLLM
@@ -16,12 +17,13 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import QueryEngineTool
 
+from rag_app.answering.neighbours import Neighbours
 from rag_app.answering.query_engine import Answered, CitedQueryEngine, Retrieved, Written
 from rag_app.config import AnsweringSettings, LimitSettings, RetrievalSettings
 from rag_app.datatypes import Answer
 from rag_app.errors import GenerationError, QuestionError
 from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
-from tests.conftest import SmallBase
+from tests.conftest import MakeBase, SmallBase
 from tests.fakes import HashEmbedding, ScriptedLLM
 
 QUESTION = "When is an account locked after failed sign-ins?"
@@ -34,6 +36,7 @@ def engine_over(
     postprocessors: Sequence[BaseNodePostprocessor] = (),
     *,
     passage_tokens: int = 1400,
+    neighbours: bool = False,
     **retrieval: Any,
 ) -> CitedQueryEngine:
     opened = base.open()
@@ -47,6 +50,7 @@ def engine_over(
         limits=LimitSettings(),
         embedder_name="fake/hash-embedding",
         node_postprocessors=postprocessors,
+        neighbours=Neighbours(opened) if neighbours else None,
     )
 
 
@@ -198,6 +202,60 @@ def test_a_question_that_cannot_be_asked_is_refused_first(small_base: SmallBase,
     with pytest.raises(QuestionError):
         next(engine_over(small_base, llm).ask(question))
     assert llm.prompts == []
+
+
+RULES = "\n\n".join(
+    f"## Rule {number}\n\n" + f"Sentence {number} of the rules says {number}00 things about subject {number}. " * 6
+    for number in range(12)
+)
+
+
+def test_what_stands_around_a_passage_is_given_shown_and_can_be_cited(make_base: MakeBase) -> None:
+    base = make_base({"docs/rules.md": RULES})
+    question = "What about subject 5?"
+    (alone,) = answer_of(engine_over(base, None, neighbours=True, top_k=1), question).passages
+    assert alone.found_spans == ((alone.start, alone.end),), "without a generator nothing is widened"
+    after = RULES[alone.end :].strip().split(".")[0].split("\n")[-1]
+    llm = ScriptedLLM(f"{after} [1].")
+    events = list(engine_over(base, llm, neighbours=True, top_k=1).ask(question))
+    retrieved, answered = events[0], events[-1]
+    assert isinstance(retrieved, Retrieved)
+    assert isinstance(answered, Answered)
+    (passage,) = answered.answer.passages
+    assert retrieved.passages == (passage,)
+    assert [node.node.get_content() for node in retrieved.nodes] == [passage.text]
+    assert passage.start < alone.start < alone.end < passage.end
+    assert passage.text == RULES[passage.start : passage.end]
+    assert passage.found_spans == ((alone.start, alone.end),)
+    assert after in llm.prompts[0]
+    (citation,) = answered.answer.sentences[0].citations
+    assert alone.end <= citation.start < citation.end <= passage.end
+    assert after in RULES[citation.start : citation.end]
+    assert answered.answer.sentences[0].supported
+    assert answered.answer.timings["neighbours"] >= 0
+
+
+def test_passages_side_by_side_are_given_as_one_and_numbered_anew(make_base: MakeBase) -> None:
+    base = make_base({"docs/rules.md": RULES})
+    found = answer_of(engine_over(base, None, top_k=5), "What about subject 5?").passages
+    llm = ScriptedLLM("Sentence 5 of the rules says 500 things [1][5].")
+    answer = answer_of(engine_over(base, llm, neighbours=True, top_k=5), "What about subject 5?")
+    assert len(answer.passages) < len(found) == 5
+    assert [passage.n for passage in answer.passages] == list(range(1, len(answer.passages) + 1))
+    assert answer.text == "Sentence 5 of the rules says 500 things [1].", "there is no fifth passage any more"
+    assert all(passage.text == RULES[passage.start : passage.end] for passage in answer.passages)
+
+
+def test_a_question_too_long_for_the_window_is_refused_after_the_passages_were_shown(small_base: SmallBase) -> None:
+    class Narrow(ScriptedLLM):
+        @property
+        def metadata(self) -> LLMMetadata:
+            return LLMMetadata(context_window=300, num_output=50, is_chat_model=True, model_name="fake/narrow")
+
+    events = engine_over(small_base, Narrow("Yes."), neighbours=True).ask("密码 " * 200)
+    assert isinstance(next(events), Retrieved)
+    with pytest.raises(GenerationError, match="no passage fits beside it"):
+        next(events)
 
 
 class OnlyChinese(BaseNodePostprocessor):
