@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ingest.calibrating import embed_calibration_questions
 from ingest.cautions import warn_of_cuts, warn_of_languages
-from ingest.embedding import PassageEmbedder, embed_chunks
+from ingest.embedding import embed_chunks
 from ingest.events import Event, EventHandler, EventKind
 from ingest.parsing import ParsedDocument, TakenOver, load_document, parse
 from ingest.planning import BuildRequest, Plan, PlannedModel, make_plan, nothing_to_index
@@ -33,6 +34,8 @@ from rag_app.text import searchable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from rag_app.models.embedder import Embedder
 
 
 def build(request: BuildRequest, settings: Settings, on_event: EventHandler) -> IngestReport:
@@ -231,7 +234,8 @@ def _unchanged_report(plan: Plan, contents: _Contents, kept: Mapping[Fingerprint
 def _embed(
     model: PlannedModel, passages: Sequence[Chunk], plan: Plan, settings: Settings, on_event: EventHandler
 ) -> tuple[ModelVectors, ModelReport]:
-    def load() -> PassageEmbedder:
+    @cache
+    def load() -> Embedder:
         spec = model.spec or resolve_embedder(
             model.fingerprint.model,
             offline=settings.offline,
@@ -252,6 +256,8 @@ def _embed(
     texts = [searchable(passage.embedded_text) for passage in passages]
     documents = [passage.document_path for passage in passages]
     embedded = embed_chunks(texts, documents, model.fingerprint, load, plan.base, on_event)
+    questions = embed_calibration_questions(passages, model.fingerprint, load, plan.base, on_event)
     rows = np.arange(len(passages), dtype=np.int64)
     row = catalogue_row(model.fingerprint.model)
-    return ModelVectors(embedded.vectors, rows, embedded.libraries, row.terms if row else ""), embedded.report
+    terms = row.terms if row else ""
+    return ModelVectors(embedded.vectors, rows, embedded.libraries, terms, questions.measure), embedded.report

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rag_app.cli_kb import kb_app
+from rag_app.cli_loading import embedder_of, reranker_of
 from rag_app.cli_models import models_app
 from rag_app.cli_options import AsJson, Device, Hub, Indexes, Offline
 from rag_app.cli_similarity import similarity
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
     from rag_app.config import Settings
-    from rag_app.models.embedder import Embedder
-    from rag_app.store.knowledge_base import KnowledgeBase
 
 app = typer.Typer(
     add_completion=False,
@@ -40,9 +39,25 @@ def ask(
     kb: Annotated[str, typer.Option(help="Name of the knowledge base.")] = "default",
     embed_model: Annotated[str | None, typer.Option(help="One of the base's embedding models; else its first.")] = None,
     generator: Annotated[str | None, typer.Option(help="A Hugging Face id, a folder, or 'bundled'.")] = None,
+    reranker: Annotated[
+        str | None,
+        typer.Option(help="A Hugging Face id or a folder: reads each passage with the question, and reorders."),
+    ] = None,
     top_k: Annotated[int | None, typer.Option(min=1, help="How many passages.")] = None,
+    per_document: Annotated[
+        int | None, typer.Option(min=1, help="At most so many of one document, while others fill the rest.")
+    ] = None,
     retriever: Annotated[
         Literal["hybrid", "dense", "keyword"] | None, typer.Option(help="What ranks the passages.")
+    ] = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="KEY=VALUE",
+            help="Only where this holds, for instance folder=handbook/en, type=pdf, language=zh, date=2024-01..2024-06 or "
+            "document=*.md; may be given several times: any of the values of a key, all of the keys.",
+        ),
     ] = None,
     no_answer: Annotated[bool, typer.Option("--no-answer", help="Passages only, no generator.")] = False,
     indexes: Indexes = None,
@@ -57,16 +72,25 @@ def ask(
     settings = load_settings(
         indexes=indexes,
         generator=generator,
+        reranker=reranker,
         offline=offline or None,
         device=device,
         models={"hub": hub},
-        retrieval={"top_k": top_k, "retriever": retriever},
+        retrieval={"top_k": top_k, "per_document": per_document, "retriever": retriever},
     )
-    _ask(question, kb, embed_model, settings, with_answer=not no_answer, as_json=as_json)
+    terms = [as_typed(term) for term in filters or ()]
+    _ask(question, kb, embed_model, settings, terms, with_answer=not no_answer, as_json=as_json)
 
 
 def _ask(
-    question: str, kb: str, embed_model: str | None, settings: Settings, *, with_answer: bool, as_json: bool
+    question: str,
+    kb: str,
+    embed_model: str | None,
+    settings: Settings,
+    terms: list[str],
+    *,
+    with_answer: bool,
+    as_json: bool,
 ) -> None:
     from rag_app.answering.question import checked_question
     from rag_app.models.embedder_spec import embedder_name
@@ -78,10 +102,13 @@ def _ask(
     if embed_model is not None:
         opened.check_has_model(embedder_name(embed_model))  # before seconds are spent on imports
     from rag_app.answering.assembly import assemble_engine
-    from rag_app.cli_output import AnswerPrinter, JsonPrinter
+    from rag_app.cli_output import AnswerPrinter, JsonPrinter, unread_note
     from rag_app.errors import ModelError
+    from rag_app.retrieval.filter_terms import filters_of
 
-    embedder = _load_embedder(opened, embed_model, settings)
+    filters_of(terms, opened)  # what makes no sense is said before models are loaded
+    embedder = embedder_of(opened, embed_model, settings)
+    reranker = reranker_of(settings)
     failure: ModelError | None = None
     llm: LLM | None = None
     if with_answer:
@@ -93,24 +120,28 @@ def _ask(
     if served.notice:
         say(f"notice: {served.notice}")
     if embedder.fingerprint not in served.knowledge_base.models:
-        embedder = _load_embedder(served.knowledge_base, embed_model, settings)
-    printer = JsonPrinter(question, served.notice) if as_json else AnswerPrinter()
+        embedder = embedder_of(served.knowledge_base, embed_model, settings)
+    filters = filters_of(terms, served.knowledge_base)
+    printer = JsonPrinter(question, served.notice, terms) if as_json else AnswerPrinter(question)
     try:
-        for event in assemble_engine(served.knowledge_base, embedder, llm, settings).ask(question):
+        engine = assemble_engine(
+            served.knowledge_base,
+            embedder,
+            llm,
+            settings,
+            reranker=reranker,
+            filters=filters,
+            announce=lambda sentence: say(f"notice: {sentence}"),
+        )
+        for event in engine.ask(question):
             printer.show(event)
+            if note := unread_note(event):
+                say(f"notice: {note}")
     except ModelError as error:
         printer.stopped()
         failure = error
     if failure is not None:
         raise failure
-
-
-def _load_embedder(knowledge_base: KnowledgeBase, model_id: str | None, settings: Settings) -> Embedder:
-    from rag_app.answering.assembly import choose_embedder
-    from rag_app.models.embedder import load_embedder
-
-    spec = choose_embedder(knowledge_base, model_id, offline=settings.offline, announce=say, models=settings.models)
-    return load_embedder(spec, device=settings.device, models=settings.models)
 
 
 def _load_generator(settings: Settings) -> LLM:

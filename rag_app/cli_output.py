@@ -5,16 +5,19 @@ Document text is printed with control characters shown instead of obeyed. This m
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rag_app.answering.query_engine import Answered, AnswerEvent, Retrieved, Written
 from rag_app.datatypes import Answer, Passage
+from rag_app.models.reranker_spec import UNSEEN
 from rag_app.terminal import print_json
-from rag_app.text import printable
+from rag_app.text import matching_spans, printable
 
 _PREVIEW = 240
+_BOLD, _PLAIN = "\x1b[1m", "\x1b[22m"
 
 
 def answer_as_json(answer: Answer) -> dict[str, Any]:
@@ -40,24 +43,28 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
                 "last_page": passage.last_page,
                 "start": passage.start,
                 "end": passage.end,
+                "found": [list(span) for span in passage.found_spans],
                 "heading_path": list(passage.heading_path),
                 "table_header": passage.table_header,
+                "best_sentence": passage.best_sentence,
                 "also_in": [asdict(place) for place in passage.also_in],
                 "text": passage.text,
                 "scores": {name: round(value, 6) for name, value in passage.scores.items()},
             }
             for passage in answer.passages
         ],
-        "models": {"embedder": answer.embedder, "reranker": None, "generator": answer.generator},
+        "models": {"embedder": answer.embedder, "reranker": answer.reranker, "generator": answer.generator},
         "timings": dict(answer.timings),
+        "wanted_percentile": answer.wanted_percentile,
     }
 
 
 class AnswerPrinter:
-    """Prints an answer as it comes, then the sources."""
+    """Prints an answer as it comes, then the sources, on a terminal with the words of the question in bold."""
 
-    def __init__(self) -> None:
+    def __init__(self, question: str) -> None:
         """Nothing is printed yet."""
+        self._question = question
         self._is_writing = False
         self._passages: Sequence[Passage] = ()
 
@@ -73,12 +80,12 @@ class AnswerPrinter:
                 self._end_text()
                 _print_remarks(event.answer)
                 # Without an answer the passages are what was asked for.
-                _print_sources(event.answer.passages, is_whole=event.answer.text is None)
+                _print_sources(event.answer.passages, self._question, is_whole=event.answer.text is None)
 
     def stopped(self) -> None:
         """Print the sources after the generator failed."""
         self._end_text()
-        _print_sources(self._passages)
+        _print_sources(self._passages, self._question)
 
     def _end_text(self) -> None:
         if self._is_writing:
@@ -88,10 +95,17 @@ class AnswerPrinter:
 class JsonPrinter:
     """Prints one JSON object at the end, also where the generator failed: then without an answer."""
 
-    def __init__(self, question: str, notice: str = "") -> None:
-        """Nothing is printed yet. `notice` says why it is not the live generation that is asked; else it is empty."""
+    def __init__(self, question: str, notice: str = "", filters: Sequence[str] = ()) -> None:
+        """Nothing is printed yet.
+
+        Args:
+            question: what is asked.
+            notice: why it is not the live generation that is asked; else empty.
+            filters: what the passages were narrowed to, as typed.
+        """
         self._question = question
         self._notice = notice
+        self._filters = filters
         self._passages: tuple[Passage, ...] = ()
 
     def show(self, event: AnswerEvent) -> None:
@@ -107,13 +121,24 @@ class JsonPrinter:
         self._print(Answer(self._question, None, False, (), self._passages, None, None))
 
     def _print(self, answer: Answer) -> None:
-        print_json(answer_as_json(answer) | ({"notice": self._notice} if self._notice else {}))
+        filters = {"filters": list(self._filters)}
+        print_json(answer_as_json(answer) | filters | ({"notice": self._notice} if self._notice else {}))
+
+
+def unread_note(event: AnswerEvent) -> str:
+    """Return what is to be said where passages that are shown were not read to their end by the reranker; else nothing."""
+    cut = sum(UNSEEN in node.node.metadata for node in event.nodes) if isinstance(event, Retrieved) else 0
+    return (
+        f"The reranker read only the beginning of {cut} of these passages: they are longer than its window."
+        if cut
+        else ""
+    )
 
 
 def _print_remarks(answer: Answer) -> None:
     """Print what is to be said of an answer: computed citations, sentences without support, or why there is none."""
     if answer.abstained:
-        print("No passage was found. Try other words, or --retriever hybrid.")
+        print(f"{answer.abstention}\n")
     elif answer.text == "":
         print("The generator wrote nothing; these are the passages it was given.\n")
     if answer.is_cited_by_computation:
@@ -130,14 +155,27 @@ def _print_remarks(answer: Answer) -> None:
         print()
 
 
-def _print_sources(passages: Sequence[Passage], *, is_whole: bool = False) -> None:
+def _print_sources(passages: Sequence[Passage], question: str, *, is_whole: bool = False) -> None:
     if passages:
         print("Sources")
     for passage in passages:
         page = f", {passage.pages}" if passage.pages else ""
         scores = "  ".join(f"{name} {value:.3f}" for name, value in passage.scores.items())
         print(f"[{passage.n}] {printable(passage.document, keep_line_breaks=False)}{page}    {scores}")
-        text = printable(" ".join(f"{passage.table_header} {passage.text}".split()), keep_line_breaks=False)
-        print(f"    {text if is_whole or len(text) <= _PREVIEW else text[:_PREVIEW] + '…'}")
+        text = " ".join(f"{passage.table_header} {passage.found_text}".split())
+        print(
+            f"    {_with_words_in_bold(text if is_whole or len(text) <= _PREVIEW else text[:_PREVIEW] + '…', question)}"
+        )
         if passage.also_in:
             print(f"    also in {printable(passage.also_in_words, keep_line_breaks=False)}")
+
+
+def _with_words_in_bold(text: str, question: str) -> str:
+    """Return a text as one line to print; on a terminal the words of the question are bold in it."""
+    parts = []
+    first = 0
+    for start, end in matching_spans(text, question) if sys.stdout.isatty() else ():
+        parts += [printable(text[first:start], keep_line_breaks=False), _BOLD]
+        parts += [printable(text[start:end], keep_line_breaks=False), _PLAIN]
+        first = end
+    return "".join(parts) + printable(text[first:], keep_line_breaks=False)

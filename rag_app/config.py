@@ -69,21 +69,33 @@ class IndexSettings(_Stage):
 
 
 class RetrievalSettings(_Stage):
-    """How passages are found. `dense_weight` is the share of the dense retriever in the fused score.
+    """How passages are found.
 
-    Its default was measured with the bundled model (docs/benchmarks.md, "Fusion").
+    Of the `evidence_depth` best passages of a hybrid search each sentence is looked at; 20 find what 50 do (docs/benchmarks.md,
+    "Retrieval").
+    Where there is a reranker, `rerank_depth` passages are given to it, and the best `top_k` of them are kept: its time grows
+    with that number (docs/reranking.md, "What it costs").
+    `per_document` is how many passages of one document are shown at most, as long as others fill the rest; None: any number,
+    because an answer often takes several of one document (docs/benchmarks.md, "The sample's questions").
     """
 
     retriever: RetrieverName = "hybrid"
     top_k: int = Field(default=5, ge=1, le=100)
-    dense_weight: float = Field(default=0.7, ge=0, le=1)
+    per_document: int | None = Field(default=None, ge=1)
+    evidence_depth: int = Field(default=20, ge=0, le=200)
+    rerank_depth: int = Field(default=30, ge=1, le=1000)
 
 
 class AnsweringSettings(_Stage):
-    """How an answer is written: the longest answer, and the passages it is written from, in the generator's tokens."""
+    """How an answer is written: the longest answer, and the passages it is written from, in the generator's tokens.
+
+    Where no passage has a percentile of one minus `false_alarm_rate`, nothing was found, and nothing is written: of the
+    questions that the base cannot answer so many are answered all the same. 1: all are.
+    """
 
     max_new_tokens: int = Field(default=200, ge=1, le=4096)
     passage_tokens: int = Field(default=1400, ge=64)
+    false_alarm_rate: float = Field(default=0.1, gt=0, le=1)
 
 
 class ReadingSettings(_Stage):
@@ -126,7 +138,7 @@ class SandboxSettings(_Stage):
 
 
 class Settings(BaseSettings):
-    """All settings. `generator` None: the catalogue's default for the device."""
+    """All settings. `generator` None: the catalogue's default for the device; `reranker` None: none."""
 
     model_config = SettingsConfigDict(
         env_prefix="RAG_APP_",
@@ -139,6 +151,7 @@ class Settings(BaseSettings):
     indexes: Path = Path("indexes")
     embed_model: str = "BAAI/bge-m3"
     generator: str | None = None
+    reranker: str | None = None
     device: DeviceName = "auto"
     offline: bool = False
     models: ModelSettings = ModelSettings()

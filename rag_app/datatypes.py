@@ -88,6 +88,7 @@ class Document:
     `sha256` is that of the file's bytes (of the record's text, for a record). `language` is an ISO 639-1 code or `und`,
     `script` an ISO 15924 code or empty. `encoding` is how bytes became text, empty where the format says it itself.
     `title` is the document's own, else empty; then `name`, made from the file's name, stands for it (empty for a record).
+    `date` is the day it states of itself, else that of its file, as `YYYY-MM-DD`; empty where neither is known.
     `page_starts[i]` is the offset at which page i + 1 begins; empty for what has no pages. `blocks` are in order and do not
     overlap. `boxes` are packed (`rag_app.store.boxes`); empty for what has no page pictures.
     """
@@ -104,6 +105,7 @@ class Document:
     script: str = ""
     encoding: str = ""
     boxes: bytes = b""
+    date: str = ""
 
     def page_at(self, offset: int) -> int | None:
         """Return the number (from 1) of the page that holds the character at `offset`; None without pages."""
@@ -234,9 +236,15 @@ class IndexDescription:
 class Passage:
     """A chunk retrieved for a question. `n` is its number in the answer, from 1; `scores` holds each score by name.
 
-    Names of scores: `cosine` (of question and passage under the embedder, -1 to 1), `bm25` (0 and up), `fused` (sum of
-    weighted standard scores, unbounded; it alone decides the order of a hybrid search).
-    `page` and `last_page` are where it begins and ends, `also_in` the other places where the very same passage stands.
+    Names of scores: `cosine` (of question and passage under the embedder, -1 to 1), `bm25` (0 and up), `sentence` (the cosine
+    of its best sentence), `fused` (evidence in nats, unbounded; it alone decides the order of a hybrid search), `percentile`
+    (share of the questions that the base cannot answer whose best passage scores lower, 0 to 1), `reranker` (unbounded),
+    `probability` (that it holds the answer, where labelled questions calibrated it). Higher is always better (docs/scores.md).
+    `best_sentence` is the span of the sentence nearest to the question, in the document; None where nobody looked.
+    `page` and `last_page` are where it begins and ends, `also_in` the other places where what was found stands, to the letter
+    or nearly so. `found` are the spans `[start, end)` of the document that were found, where the passage was widened by what
+    stands around them, or is of several that were found side by side; empty where it is the one that was found.
+    `heading_path` is that of what was found, `table_header` that of the table which the passage continues.
     """
 
     n: int
@@ -250,6 +258,18 @@ class Passage:
     table_header: str = ""
     last_page: int | None = None
     also_in: tuple[Place, ...] = ()
+    found: tuple[tuple[int, int], ...] = ()
+    best_sentence: tuple[int, int] | None = None
+
+    @property
+    def found_spans(self) -> tuple[tuple[int, int], ...]:
+        """The spans of the document that were found, in order: all of the passage where it was not widened."""
+        return self.found or ((self.start, self.end),)
+
+    @property
+    def found_text(self) -> str:
+        """What was found of the text; an ellipsis stands for what lies between two parts."""
+        return " … ".join(self.text[start - self.start : end - self.start] for start, end in self.found_spans)
 
     @property
     def pages(self) -> str:
@@ -296,7 +316,8 @@ class Sentence:
 class Answer:
     """Everything that came of a question. `text` is None where no generator was asked, and empty where it said nothing.
 
-    `abstained` is true where there was nothing to answer from. `timings` are seconds by stage.
+    `abstained` is true where nothing was found to answer from: no passage, or none with the `wanted_percentile`. The passages
+    are then the closest ones. `timings` are seconds by stage.
     """
 
     question: str
@@ -307,6 +328,22 @@ class Answer:
     embedder: str | None
     generator: str | None
     timings: Mapping[str, float] = field(default_factory=dict)
+    reranker: str | None = None
+    wanted_percentile: float = 0.0
+
+    @property
+    def abstention(self) -> str:
+        """Why nothing is answered, in a sentence or two; empty where it is."""
+        if not self.abstained:
+            return ""
+        best = max((passage.scores.get("percentile", 0.0) for passage in self.passages), default=None)
+        if best is None:
+            return "No passage was found. Try other words, or the hybrid retriever."
+        return (
+            "Nothing was found that answers this, as far as the scores tell: "
+            f"{1 - best:.0%} of the questions that this knowledge base cannot answer have a passage that scores as high; "
+            f"at most {1 - self.wanted_percentile:.0%} is wanted. The closest passages are shown."
+        )
 
     @property
     def is_cited_by_computation(self) -> bool:

@@ -13,6 +13,8 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import CustomLLM
 from llama_index.core.llms.callbacks import llm_completion_callback
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import NodeWithScore, QueryBundle
 from numpy.typing import NDArray
 
 from rag_app.datatypes import Fingerprint
@@ -67,9 +69,44 @@ class FakePassageEmbedder:
         self.embedded.extend(texts)
         return np.stack([hash_vector(text) for text in texts])
 
+    def embed_questions(
+        self, texts: Sequence[str], on_progress: Callable[[int], None] = lambda _: None
+    ) -> NDArray[np.float32]:
+        on_progress(len(texts))
+        return np.stack([hash_vector(text) for text in texts])
+
+
+class FakeReranker(BaseNodePostprocessor):
+    """A reranker that likes long passages; counts what it is given."""
+
+    top_n: int = 5
+    model_id: str = "fake/longest"
+    unseen: float = 0.0
+    given: list[int]  # shared by copies, as a model is
+
+    def keeping(self, top_n: int) -> FakeReranker:
+        return self.model_copy(update={"top_n": top_n})
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        assert query_bundle is not None
+        self.given.append(len(nodes))
+        for scored in nodes:
+            scored.score = float(len(scored.node.get_content()))
+            scored.node.metadata["scores"]["reranker"] = scored.score
+            if self.unseen:
+                scored.node.metadata["reranker_unseen"] = self.unseen
+        return sorted(nodes, key=lambda scored: -(scored.score or 0))[: self.top_n]
+
 
 class HashEmbedding(BaseEmbedding):
-    """A LlamaIndex embedding over `hash_vector`."""
+    """A LlamaIndex embedding over `hash_vector`; as a model of ours it is quick enough for sentences."""
+
+    is_quick: bool = True
+
+    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.stack([hash_vector(text) for text in texts])
 
     def _get_query_embedding(self, query: str) -> list[float]:
         return hash_vector(query).tolist()

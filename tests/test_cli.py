@@ -16,7 +16,7 @@ from rag_app.datatypes import Fingerprint
 from rag_app.errors import GenerationError, ModelNotAvailable
 from tests.commands import Run
 from tests.conftest import REPOSITORY, MakeBase, SmallBase
-from tests.fakes import HashEmbedding, ScriptedLLM, fake_fingerprint
+from tests.fakes import FakeReranker, HashEmbedding, ScriptedLLM, fake_fingerprint
 
 QUESTION = "When is an account locked after failed sign-ins?"
 PIECES = ("An account is locked for 30 minutes [", "1].", " The moon is cheese.")
@@ -63,7 +63,7 @@ def ask(base: SmallBase, question: str, *options: str) -> list[str | Path]:
 
 COMMANDS = [
     (), ("ask",), ("models",), ("models", "list"), ("models", "show"), ("models", "install"),
-    ("kb",), ("kb", "list"), ("kb", "show"), ("kb", "verify"), ("serve",),
+    ("kb",), ("kb", "list"), ("kb", "show"), ("kb", "verify"), ("kb", "calibrate"), ("serve",),
 ]  # fmt: skip
 
 
@@ -142,7 +142,18 @@ def test_json_is_one_object_of_the_promised_shape(run: Run, small_base: SmallBas
     assert (result.code, result.err) == (0, "")
     assert result.out.count("\n") == 1
     found = result.json
-    assert list(found) == ["question", "answer", "abstained", "sentences", "passages", "models", "timings"]
+    names = [
+        "question",
+        "answer",
+        "abstained",
+        "sentences",
+        "passages",
+        "models",
+        "timings",
+        "wanted_percentile",
+        "filters",
+    ]
+    assert list(found) == names
     assert found["question"] == QUESTION
     assert found["answer"] == "An account is locked for 30 minutes [1]. The moon is cheese."
     assert found["abstained"] is False
@@ -162,6 +173,33 @@ def test_json_is_one_object_of_the_promised_shape(run: Run, small_base: SmallBas
 
 
 @pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("retriever", ["hybrid", "dense", "keyword"])
+def test_filters_narrow_what_is_found_and_are_told_as_typed(run: Run, small_base: SmallBase, retriever: str) -> None:
+    given = ["language=zh", "Document=密码.md"]
+    options = [option for term in given for option in ("--filter", term)]
+    found = run(*ask(small_base, f"{QUESTION} 密码", "--json", "--retriever", retriever, *options)).json
+    assert found["filters"] == given
+    assert {passage["document"] for passage in found["passages"]} == {"docs/密码.md"}
+
+
+@pytest.mark.parametrize(
+    ("term", "said"),
+    [
+        ("author=x", "There is no filter 'author'. The keys are: document, folder, source, type, language"),
+        ("type=pdf", "No passage in the knowledge base 'small' matches the filter 'type=pdf'. There is: md."),
+        ("date=soon", "The filter 'date=soon' is no date"),
+    ],
+)
+def test_a_filter_that_matches_nothing_is_said_before_a_model_is_loaded(
+    run: Run, small_base: SmallBase, loaded: SimpleNamespace, term: str, said: str
+) -> None:
+    result = run(*ask(small_base, QUESTION, "--filter", term))
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err
+    assert (loaded.embedder_loads, loaded.generator_loads) == (0, 0)
+
+
+@pytest.mark.usefixtures("loaded")
 def test_json_without_an_answer(run: Run, small_base: SmallBase) -> None:
     found = run(*ask(small_base, QUESTION, "--json", "--no-answer")).json
     assert (found["answer"], found["abstained"], found["sentences"]) == (None, False, [])
@@ -177,6 +215,78 @@ def test_every_passage_has_a_cosine_also_what_keyword_search_found(
     found = run(*ask(small_base, QUESTION, "--json", "--no-answer", "--retriever", retriever)).json
     assert found["passages"]
     assert all({"cosine", "bm25"} <= set(passage["scores"]) for passage in found["passages"])
+
+
+@pytest.fixture
+def reranker(monkeypatch: pytest.MonkeyPatch, loaded: SimpleNamespace) -> SimpleNamespace:
+    """Replaces the loader of rerankers."""
+    state = SimpleNamespace(asked_for=[], model=FakeReranker(given=[]))
+
+    def resolve(model_id: str, **options: Any) -> str:
+        state.asked_for.append((model_id, options["offline"]))
+        return model_id
+
+    monkeypatch.setattr("rag_app.models.reranker_spec.resolve_reranker", resolve)
+    monkeypatch.setattr("rag_app.models.reranker.load_reranker", lambda spec, **_: state.model)
+    return state
+
+
+def test_a_reranker_orders_the_passages_and_is_named(
+    run: Run, small_base: SmallBase, reranker: SimpleNamespace
+) -> None:
+    result = run(*ask(small_base, QUESTION, "--json", "--no-answer", "--reranker", "me/mine", "--offline"))
+    assert (result.code, result.err) == (0, "")
+    assert reranker.asked_for == [("me/mine", True)]
+    assert result.json["models"]["reranker"] == "fake/longest"
+    assert "reranking" in result.json["timings"]
+    passages = result.json["passages"]
+    scores = [passage["scores"]["reranker"] for passage in passages]
+    assert scores == sorted(scores, reverse=True)
+    assert all({"cosine", "bm25", "fused"} <= set(passage["scores"]) for passage in passages)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_so_many_passages_of_one_document(run: Run, make_base: MakeBase) -> None:
+    sections = {name: [f"## {thing}\n\n" + f"The {thing} of the {name} is locked. " * 12 for thing in
+                       ("door", "gate", "window", "drawer")] for name in ("house", "barn")}  # fmt: skip
+    base = make_base({f"docs/{name}.md": "\n\n".join(parts) for name, parts in sections.items()})
+
+    def documents(*options: str) -> list[str]:
+        result = run(*ask(base, "Is the house locked?", "--no-answer", "--json", "--top-k", "4", *options)).json
+        return [passage["document"] for passage in result["passages"]]
+
+    assert documents().count("docs/house.md") > 2
+    assert sorted(documents("--per-document", "2")) == ["docs/barn.md"] * 2 + ["docs/house.md"] * 2
+    assert len(documents("--per-document", "1")) == 4, (
+        "where no other document is left, the places are filled all the same"
+    )
+    assert run(*ask(base, QUESTION, "--per-document", "0")).code == 2
+
+
+def test_a_reranker_may_be_set_in_the_environment(
+    run: Run, small_base: SmallBase, reranker: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAG_APP_RERANKER", "me/mine")
+    assert "reranker " in run(*ask(small_base, QUESTION, "--no-answer")).out
+    assert reranker.asked_for == [("me/mine", False)]
+
+
+def test_what_the_reranker_did_not_read_is_said(run: Run, small_base: SmallBase, reranker: SimpleNamespace) -> None:
+    reranker.model = FakeReranker(given=[], unseen=0.25)
+    result = run(*ask(small_base, QUESTION, "--no-answer", "--top-k", "2", "--reranker", "me/mine"))
+    assert result.code == 0
+    assert result.err == (
+        "notice: The reranker read only the beginning of 2 of these passages: they are longer than its window.\n"
+    )
+
+
+def test_a_reranker_that_is_not_there_is_named_with_the_ways_on(
+    run: Run, small_base: SmallBase, loaded: SimpleNamespace
+) -> None:
+    result = run(*ask(small_base, QUESTION, "--offline", "--reranker", "BAAI/bge-reranker-base"))
+    assert (result.code, result.out) == (1, "")
+    assert "The reranker BAAI/bge-reranker-base (1.11 GB, MIT) is not on this machine" in result.err
+    assert loaded.generator_loads == 0
 
 
 def test_nothing_found_is_said_and_the_generator_not_asked(

@@ -70,6 +70,11 @@ def test_show_knows_rerankers(run: Run) -> None:
     assert row["kind"] == "reranker"
 
 
+def test_show_has_the_parts_of_a_judges_prompt_in_quotes(run: Run) -> None:
+    shown = run("models", "show", "mixedbread-ai/mxbai-rerank-base-v2").out
+    assert r"'query: {question}', '\n', 'document: {passage}', '\n', " in shown
+
+
 # models advise
 
 
@@ -314,6 +319,17 @@ def test_the_commands_in_the_docs_parse_and_name_models_of_the_catalogue(page: s
             row = CATALOGUE.embedder(name)
             assert row is not None, line
             assert not cut or int(cut) in row.matryoshka, line
+
+
+def test_the_commands_on_rerankers_parse_and_name_rerankers_of_the_catalogue() -> None:
+    lines = commands_in("reranking.md")
+    assert len(lines) >= 3
+    named = []
+    for line in lines:
+        parse(line)
+        named += re.findall(r"(?:install|--reranker) (\S+)", line)
+    assert named
+    assert all(CATALOGUE.reranker(model) is not None for model in named)
 
 
 @pytest.mark.parametrize("page", ["choosing.md", "choosing.zh.md"])

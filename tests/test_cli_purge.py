@@ -58,6 +58,7 @@ def test_purge_gives_all_of_it_as_json(run: Run, small_base: SmallBase) -> None:
         "sources": [],
         "passages": 2,
         "cached_vectors": 0,
+        "calibrations": 0,
         "missing_vectors": 0,
         "traces": traces,
     }

@@ -20,9 +20,10 @@ def test_without_any_setting_the_documented_defaults_hold() -> None:
     settings = load_settings()
     assert settings.indexes == Path("indexes")
     assert settings.embed_model == "BAAI/bge-m3"
-    assert settings.generator is None
+    assert (settings.generator, settings.reranker) == (None, None)
     assert (settings.device, settings.offline) == ("auto", False)
     assert (settings.retrieval.retriever, settings.retrieval.top_k) == ("hybrid", 5)
+    assert settings.retrieval.per_document is None
 
 
 def test_rag_toml_comes_before_the_default() -> None:
@@ -39,6 +40,14 @@ def test_the_environment_comes_before_rag_toml(monkeypatch: pytest.MonkeyPatch) 
     settings = load_settings()
     assert settings.indexes == Path("from-environment")
     assert (settings.retrieval.top_k, settings.retrieval.retriever) == (8, "dense")
+
+
+def test_a_reranker_can_be_set_for_all_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("[retrieval]\nrerank_depth = 20\n")
+    monkeypatch.setenv("RAG_APP_RERANKER", "me/mine")
+    settings = load_settings()
+    assert (settings.reranker, settings.retrieval.rerank_depth) == ("me/mine", 20)
+    assert load_settings(reranker="you/yours").reranker == "you/yours"
 
 
 def test_a_flag_comes_before_everything(monkeypatch: pytest.MonkeyPatch) -> None:

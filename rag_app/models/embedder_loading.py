@@ -7,6 +7,7 @@ This module knows nothing of batches or of LlamaIndex.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,19 @@ def load_sentence_transformer(spec: EmbedderSpec, device: str) -> SentenceTransf
 def is_static(model: SentenceTransformer) -> bool:
     """Whether a model has one vector for each token and no attention: its tokenizer is a bare one, it has no window."""
     return isinstance(model.tokenizer, Tokenizer)
+
+
+def forward_parameters(model: SentenceTransformer) -> float:
+    """Return about how many parameters each token goes through, the look-up of its vector aside; 0 of a static model.
+
+    Twelve times the square of the width in each layer: four for attention, eight for the feed-forward part, as in BERT.
+    Infinite where a model does not say how wide and deep it is.
+    """
+    if is_static(model):
+        return 0
+    configuration = getattr(getattr(model[0], "auto_model", None), "config", None)
+    width, layers = getattr(configuration, "hidden_size", None), getattr(configuration, "num_hidden_layers", None)
+    return 12 * width**2 * layers if width and layers else math.inf
 
 
 def _built(spec: EmbedderSpec, path: Path, device: str) -> SentenceTransformer:

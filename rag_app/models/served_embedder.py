@@ -73,8 +73,19 @@ class ServedEmbedding(BaseEmbedding):
 
     def embed_question(self, text: str) -> NDArray[np.float32]:
         """Return the vector of a question, shape (dimension,), unit length."""
-        vector: NDArray[np.float32] = self._encode([text], self.fingerprint.query_prompt)[0]
+        vector: NDArray[np.float32] = self.embed_questions([text])[0]
         return vector
+
+    def embed_questions(
+        self, texts: Sequence[str], on_progress: Callable[[int], None] = lambda _: None
+    ) -> NDArray[np.float32]:
+        """Return the vectors of questions, shape (texts, dimension), unit length, in the order given."""
+        return self._encode(texts, self.fingerprint.query_prompt, on_progress)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether sentences are embedded while a person waits: of a server nobody can tell."""
+        return False
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens the model reads of each passage, or more: a text that fits by this count does fit.

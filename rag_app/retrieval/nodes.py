@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from llama_index.core.schema import NodeRelationship, NodeWithScore, ObjectType, RelatedNodeInfo, TextNode
 
@@ -17,14 +18,18 @@ from rag_app.datatypes import Chunk, Passage, Place
 from rag_app.store.chunks import ChunkStore, DocumentFacts
 
 SCORES = "scores"
+BEST_SENTENCE = "best_sentence"
+ALSO_IN = "also_in"
+FOUND = "found"
 _NODE_ID = re.compile(r"(?P<document>.+)#(?P<start>[0-9]+)-(?P<end>[0-9]+)", re.DOTALL)
 _READ_AT_ONCE = 1000  # SQLite takes so many numbers in one query, and some tens of thousands at most
 
 
-def document_metadata(facts: DocumentFacts) -> dict[str, str | list[str]]:
+def document_metadata(facts: DocumentFacts) -> dict[str, str | list[str] | None]:
     """Return what a node says of its document.
 
     `folder` is the path without the file's name, `folders` that and every folder above it, `source` the outermost.
+    `date` is None where it is not known.
     """
     *parents, file_name = facts.path.split("/")
     folders = ["/".join(parents[:depth]) for depth in range(1, len(parents) + 1)]
@@ -38,6 +43,7 @@ def document_metadata(facts: DocumentFacts) -> dict[str, str | list[str]]:
         "language": facts.language,
         "script": facts.script,
         "title": facts.title,
+        "date": facts.date or None,
     }
 
 
@@ -57,7 +63,7 @@ def node_of(chunk: Chunk, facts: DocumentFacts, scores: Mapping[str, float], als
         "end": chunk.end,
         "heading_path": list(chunk.heading_path),
         "table_header": chunk.table_header,
-        "also_in": [asdict(place) for place in also_in],
+        ALSO_IN: [asdict(place) for place in also_in],
         SCORES: dict(scores),
     }
     return TextNode(
@@ -84,7 +90,7 @@ def read_nodes(
     store: ChunkStore,
     numbers: Sequence[int],
     scores: Sequence[Mapping[str, float]],
-    shown: Sequence[int] | None = None,
+    shown: Sequence[Sequence[int]] | None = None,
 ) -> list[TextNode]:
     """Return passages as nodes, in the order given.
 
@@ -92,18 +98,22 @@ def read_nodes(
         store: where they are.
         numbers: of the passages.
         scores: those of each, by name.
-        shown: which of its places each is shown at, counted from 0; None for the first.
+        shown: which places of each may be named, counted from 0: at the first it is shown, the others are `also_in`. None
+            for all.
 
     Raises:
         KnowledgeBaseDamaged: a passage that is not there.
     """
-    ranks = shown if shown is not None else [0] * len(numbers)
-    passages = zip(_passages(store, numbers), scores, ranks, strict=True)
-    placed = [(_moved(chunk, places[rank]), by_name, places, rank) for (chunk, places), by_name, rank in passages]
-    facts = _facts(store, [chunk.document_path for chunk, *_ in placed])
+    found = list(_passages(store, numbers))
+    if shown is not None:
+        found = [
+            (chunk, tuple(places[rank] for rank in ranks)) for (chunk, places), ranks in zip(found, shown, strict=True)
+        ]
+    placed = [(_moved(chunk, places[0]), places[1:]) for chunk, places in found]
+    facts = _facts(store, [chunk.document_path for chunk, _ in placed])
     return [
-        node_of(chunk, facts[chunk.document_path], by_name, [*places[:rank], *places[rank + 1 :]])
-        for chunk, by_name, places, rank in placed
+        node_of(chunk, facts[chunk.document_path], by_name, also_in)
+        for (chunk, also_in), by_name in zip(placed, scores, strict=True)
     ]
 
 
@@ -134,6 +144,22 @@ def _moved(chunk: Chunk, place: Place) -> Chunk:
     )
 
 
+def node_with(scored: NodeWithScore, added: Mapping[str, Any], **fields: Any) -> NodeWithScore:
+    """Return a copy of a retrieved node with more metadata, kept out of what is embedded or prompted like the rest of it.
+
+    Args:
+        scored: stays as it is.
+        added: to its metadata.
+        fields: of the node, to be replaced.
+    """
+    kept_out = {
+        name: list(dict.fromkeys((*getattr(scored.node, name), *added)))
+        for name in ("excluded_embed_metadata_keys", "excluded_llm_metadata_keys")
+    }
+    node = scored.node.model_copy(update={"metadata": scored.node.metadata | dict(added), **kept_out, **fields})
+    return NodeWithScore(node=node, score=scored.score)
+
+
 def passages_of(nodes: Sequence[NodeWithScore]) -> tuple[Passage, ...]:
     """Return retrieved nodes as passages, numbered from 1 in the order given.
 
@@ -156,6 +182,12 @@ def _passage(number: int, scored: NodeWithScore) -> Passage:
         heading_path=tuple(metadata.get("heading_path", ())),
         table_header=metadata.get("table_header", ""),
         last_page=metadata.get("last_page"),
-        also_in=tuple(Place(**place) for place in metadata.get("also_in", ())),
+        also_in=tuple(Place(**place) for place in metadata.get(ALSO_IN, ())),
+        found=tuple((first, last) for first, last in metadata.get(FOUND, ())),
         scores=metadata.get(SCORES) or ({"score": scored.score} if scored.score is not None else {}),
+        best_sentence=_span(metadata.get(BEST_SENTENCE)),
     )
+
+
+def _span(ends: Sequence[int] | None) -> tuple[int, int] | None:
+    return None if ends is None else (ends[0], ends[1])

@@ -1,7 +1,7 @@
-"""Question to passages: the LlamaIndex retriever over a knowledge base, dense, by keyword, or both fused.
+"""Question to passages: the LlamaIndex retriever over a knowledge base, dense, by keyword, or both fused in two stages.
 
-Whatever ranks, every passage carries its cosine (where there is an embedder) and its BM25 score, each under its name.
-This module knows nothing of prompts or answers.
+Whatever ranks, every passage carries its cosine (where there is an embedder) and its BM25 score, each under its name, and the
+percentile of the one that ranks. This module knows nothing of prompts or answers.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
+from llama_index.core.vector_stores.types import MetadataFilters
 
 from rag_app.config import RetrievalSettings
-from rag_app.retrieval.fusion import Spread, best, fuse, spread_of
-from rag_app.retrieval.nodes import read_nodes
+from rag_app.retrieval.first_stage import Candidates, FirstStage
+from rag_app.retrieval.fusion import PassageScores, below, best, fuse_second
+from rag_app.retrieval.nodes import BEST_SENTENCE, node_with, read_nodes
+from rag_app.retrieval.null_scores import NullScores, size_of
+from rag_app.retrieval.places import place_table
 from rag_app.retrieval.question_vector import question_vector
+from rag_app.retrieval.second_stage import SentenceEmbedder, evidence_of
+from rag_app.store.keywords import QuestionWords
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.vectors import VectorIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Of each retriever so many passages take part in fusion: the best of the fused is among the best of either.
-DEPTH = 1000
 _RANKING_SCORE = {"hybrid": "fused", "dense": "cosine", "keyword": "bm25"}
 
 
@@ -38,6 +42,8 @@ class KnowledgeBaseRetriever(BaseRetriever):
         vectors: VectorIndex | None,
         embed_model: BaseEmbedding | None,
         settings: RetrievalSettings,
+        filters: MetadataFilters | None = None,
+        sentence_embedder: SentenceEmbedder | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -45,7 +51,14 @@ class KnowledgeBaseRetriever(BaseRetriever):
             knowledge_base: where passages come from.
             vectors: those of `embed_model`; both None for keyword search without cosines.
             embed_model: embeds the question.
-            settings: which retriever ranks, how many passages, and the weight of the dense one.
+            settings: which retriever ranks, how many passages, and how many are looked at by the sentence.
+            filters: on the fields of `filters.FIELDS`; only passages with a place that they keep are found. None for all.
+            sentence_embedder: the same model, where it is quick enough to embed the sentences of the best passages while a
+                person waits; None: the second stage looks at words alone.
+
+        Raises:
+            UsageError: a filter that makes no sense.
+            KnowledgeBaseDamaged: the statistics of the scores cannot be read.
         """
         if (vectors is None) != (embed_model is None):
             raise ValueError("vectors and embed_model are given together or not at all")
@@ -53,53 +66,98 @@ class KnowledgeBaseRetriever(BaseRetriever):
             raise ValueError(f"the retriever '{settings.retriever}' needs vectors and an embed_model")
         super().__init__(callback_manager=CallbackManager([]))
         self._knowledge_base = knowledge_base
-        self._vectors = vectors
         self._embed_model = embed_model
         self._settings = settings
+        self._sentence_embedder = sentence_embedder
+        self._places = place_table(knowledge_base)
+        self._selection = self._places.select(filters=filters)
+        self._null_scores = _null_scores(knowledge_base, vectors)
+        nats = self._null_scores.nats_per_cosine if self._null_scores else None
+        self._first_stage = FirstStage(knowledge_base.keywords, vectors, nats)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         question = query_bundle.query_str
         vector = None
         if self._embed_model is not None:
             vector = question_vector(self._embed_model.get_query_embedding(question))
-        words = self._knowledge_base.keywords.scores(question)
-        candidates = self._candidates(vector, words)
-        scores = self._scores(vector, words, candidates)
+        words = self._knowledge_base.keywords.read(question)
+        allowed = None if self._selection is None else self._selection.numbers
+        found = self._first_stage.find(words, vector, self._settings.retriever, self._settings.top_k, allowed)
+        scores = {"bm25": found.bm25} if found.cosines is None else {"cosine": found.cosines, "bm25": found.bm25}
+        spans: dict[int, tuple[int, int]] = {}
+        if self._settings.retriever == "hybrid":
+            assert vector is not None
+            scores |= self._look_closely(found, words, vector, spans)
         ranking = scores[_RANKING_SCORE[self._settings.retriever]]
+        if self._null_scores is not None:
+            compared = scores if found.evidence is None else scores | {"evidence": found.evidence}
+            scores["percentile"] = self._null_scores.percentiles(self._settings.retriever, compared, size_of(words))
         order = best(ranking, self._settings.top_k)
+        return self._nodes(found.numbers, scores, ranking, order, spans)
+
+    def _look_closely(
+        self,
+        found: Candidates,
+        words: QuestionWords,
+        vector: NDArray[np.float32],
+        spans: dict[int, tuple[int, int]],
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return the scores of the second stage by name, shape (candidates,) each, and put the best sentences into `spans`.
+
+        Passages that it does not look at keep the order of the first stage, behind those that it does.
+        """
+        assert found.cosines is not None
+        assert found.evidence is not None
+        near = best(found.evidence, self._settings.evidence_depth)
+        fused = found.evidence.copy()
+        if not len(near):
+            return {"fused": fused}
+        chunks = self._knowledge_base.chunks.chunks(found.numbers[near].tolist())
+        evidence = evidence_of(chunks, words, found.cosines[near], vector, self._sentence_embedder)
+        fused[near] = fuse_second(
+            PassageScores(
+                found.cosines[near], found.bm25[near], evidence.sentences, evidence.sentence_words, evidence.word_pairs
+            ),
+            found.scales,
+        )
+        is_far = np.ones(len(fused), dtype=np.bool_)
+        is_far[near] = False
+        fused[is_far] = below(found.evidence[is_far], fused[near])
+        spans.update(zip(near.tolist(), evidence.best, strict=True))
+        if evidence.sentences is None:
+            return {"fused": fused}
+        sentences = found.cosines.copy()
+        sentences[near] = evidence.sentences
+        return {"sentence": sentences, "fused": fused}
+
+    def _nodes(
+        self,
+        numbers: NDArray[np.int64],
+        scores: dict[str, NDArray[np.float32]],
+        ranking: NDArray[np.float32],
+        order: NDArray[np.int64],
+        spans: dict[int, tuple[int, int]],
+    ) -> list[NodeWithScore]:
         nodes = read_nodes(
             self._knowledge_base.chunks,
-            candidates[order].tolist(),
+            numbers[order].tolist(),
             [{name: float(values[position]) for name, values in scores.items()} for position in order],
+            None if self._selection is None else self._places.shown_at(self._selection, numbers[order]),
         )
-        return [NodeWithScore(node=node, score=float(score)) for node, score in zip(nodes, ranking[order], strict=True)]
+        scored = [
+            NodeWithScore(node=node, score=float(score)) for node, score in zip(nodes, ranking[order], strict=True)
+        ]
+        return [
+            node_with(one, {BEST_SENTENCE: [one.node.metadata["start"] + offset for offset in spans[position]]})
+            if position in spans
+            else one
+            for position, one in zip(order.tolist(), scored, strict=True)
+        ]
 
-    def _candidates(self, vector: NDArray[np.float32] | None, words: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the numbers of the passages that may be among the best, sorted; all of them where there are few.
 
-        Args:
-            vector: the question's, of unit length.
-            words: shape (chunks,), the BM25 scores of all passages.
-        """
-        if self._settings.retriever == "keyword":
-            found = best(words, self._settings.top_k)
-            return np.sort(found[words[found] > 0])  # a passage that shares no word was not found by keyword search
-        assert self._vectors is not None
-        assert vector is not None
-        if self._settings.retriever == "dense":
-            return np.sort(self._vectors.search(vector, self._settings.top_k)[0])
-        return np.union1d(self._vectors.search(vector, DEPTH)[0], best(words, DEPTH))
-
-    def _scores(
-        self, vector: NDArray[np.float32] | None, words: NDArray[np.float32], candidates: NDArray[np.int64]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return the scores of the candidates by name, shape (candidates,) each."""
-        bm25 = words[candidates]
-        if self._vectors is None or vector is None:
-            return {"bm25": bm25}
-        scores = {"cosine": self._vectors.cosines(vector, candidates), "bm25": bm25}
-        if self._settings.retriever == "hybrid":
-            dense = self._settings.dense_weight
-            spreads = [Spread(*self._vectors.spread(vector)), spread_of(words)]
-            scores["fused"] = fuse([scores["cosine"], bm25], spreads, [dense, 1 - dense])
-        return scores
+def _null_scores(knowledge_base: KnowledgeBase, vectors: VectorIndex | None) -> NullScores | None:
+    """Return what the scores are worth; those of keywords are the same under each model of the base."""
+    if vectors is None and not knowledge_base.models:
+        return None
+    values = knowledge_base.null_scores(knowledge_base.models[0] if vectors is None else vectors.fingerprint)
+    return None if values is None else NullScores.from_json(values)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from rag_app.datatypes import Fingerprint, IngestReport
 from rag_app.errors import EmbedderMismatch, KnowledgeBaseDamaged
 from rag_app.store import layout
-from rag_app.store.chunks import ChunkStore
+from rag_app.store.chunks import ChunkStore, DocumentValues
 from rag_app.store.keywords import KeywordIndex
 from rag_app.store.layout import Manifest
 from rag_app.store.vectors import VectorIndex
@@ -34,6 +35,7 @@ class KnowledgeBase:
         self.manifest = manifest
         self.chunks = ChunkStore(folder / layout.CHUNKS)
         self._vectors: dict[str, VectorIndex] = {}
+        self._null_scores: dict[str, dict[str, Any] | None] = {}
 
     @classmethod
     def open(cls, indexes: Path, name: str) -> KnowledgeBase:
@@ -76,6 +78,11 @@ class KnowledgeBase:
         return self.chunks.count()
 
     @cached_property
+    def document_values(self) -> DocumentValues:
+        """Which folders, types, languages and dates its documents have."""
+        return self.chunks.document_values()
+
+    @cached_property
     def keywords(self) -> KeywordIndex:
         """The keyword index, opened when first used."""
         return KeywordIndex(self.folder / layout.KEYWORDS)
@@ -89,8 +96,8 @@ class KnowledgeBase:
         """
         path = self.folder / layout.REPORT
         try:
-            return IngestReport.from_record(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            return IngestReport.from_record(self._read_json(path))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise KnowledgeBaseDamaged(
                 f"{path} cannot be read: {error}.", layout.rebuild_command(self.folder.parent)
             ) from error
@@ -108,6 +115,29 @@ class KnowledgeBase:
             description = self.manifest.vectors[fingerprint.digest]
             self._vectors[fingerprint.digest] = VectorIndex(folder, fingerprint, description)
         return self._vectors[fingerprint.digest]
+
+    def null_scores(self, fingerprint: Fingerprint) -> dict[str, Any] | None:
+        """Return what was measured of the scores under a model when it was built; None where nothing was.
+
+        Raises:
+            EmbedderMismatch: no vectors of this model.
+            KnowledgeBaseDamaged: it cannot be read.
+        """
+        self.vectors(fingerprint)
+        if fingerprint.digest not in self._null_scores:
+            path = layout.vectors_folder(self.folder, fingerprint) / layout.NULL_SCORES
+            is_there = path.relative_to(self.folder).as_posix() in self.manifest.files
+            self._null_scores[fingerprint.digest] = self._read_json(path) if is_there else None
+        return self._null_scores[fingerprint.digest]
+
+    def _read_json(self, path: Path) -> dict[str, Any]:
+        try:
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise KnowledgeBaseDamaged(
+                f"{path} cannot be read: {error}.", layout.rebuild_command(self.folder.parent)
+            ) from error
+        return values
 
     def check_has_model(self, name: str) -> None:
         """Refuse a model that no vectors are of, by its name alone; `vectors` looks at the whole fingerprint.

@@ -7,9 +7,10 @@
         manifest.json            written last; it has its own sum, and the size and sha256 of every other file
         chunks.sqlite            documents, chunks and all their places, boxes of PDF text
         keywords/                BM25
-        vectors/<model>-<fingerprint>/   vectors.faiss, rows.npy, fingerprint.json
+        vectors/<model>-<fingerprint>/   vectors.faiss, rows.npy, fingerprint.json, null.json (what scores are worth)
         report.json              every input file and what became of it
       sources/<sha256>           uploads
+      calibration/               what labelled questions have shown of the scores; the only thing written beside a generation
       cache/embeddings.sqlite    vectors by fingerprint, prompt and text
       .build-*                   a build under way, or the rest of a killed one; never read
 
@@ -35,14 +36,16 @@ from rag_app.errors import (
 )
 from rag_app.store.files import FileSum, file_sum
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 CHUNKS = "chunks.sqlite"
 KEYWORDS = "keywords"
 VECTORS = "vectors"
+NULL_SCORES = "null.json"
 REPORT = "report.json"
 SOURCES = "sources"
+CALIBRATION = "calibration"
 CACHE = "cache"
 WRITER_LOCK = ".writer.lock"
 BUILD_PREFIX = ".build-"

@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,7 +26,7 @@ from rag_app.store.files import FileSum, file_sum, storage_error, write_text
 from rag_app.store.keywords import KeywordIndex, write_keywords
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import Exclusion, Manifest, Source
-from rag_app.store.vectors import write_vectors
+from rag_app.store.vectors import VectorIndex, write_vectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,12 +42,14 @@ class ModelVectors:
 
     `vectors` are of unit length, shape (rows, dimension); `rows` says which passage each belongs to, shape (rows,);
     `libraries` are those that made them; `terms` is the model's licence as it was known then, empty where it was not.
+    `measure` says what the scores of these indexes are worth, and is kept in null.json; None: nothing is said.
     """
 
     vectors: NDArray[np.float32]
     rows: NDArray[np.int64]
     libraries: tuple[str, ...]
     terms: str = ""
+    measure: Callable[[VectorIndex, KeywordIndex], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def _publish(base: Path, draft: Draft) -> Manifest:
         linked |= _link(draft.previous, folder, layout.CHUNKS, layout.KEYWORDS)
         counts, languages = draft.previous.manifest.counts, draft.previous.manifest.languages
     else:
-        counts, languages = _write_documents(folder, draft.documents), _languages(draft.documents)
+        keywords = draft.previous.folder / layout.KEYWORDS if draft.previous else None
+        counts, languages = _write_documents(folder, draft.documents, keywords), _languages(draft.documents)
     descriptions, terms = {}, {}
     for fingerprint, made in draft.vectors.items():
         target = layout.vectors_folder(folder, fingerprint)
@@ -134,11 +137,13 @@ def _publish(base: Path, draft: Draft) -> Manifest:
     return manifest
 
 
-def _write_documents(folder: Path, documents: Sequence[tuple[Document, Sequence[Chunk]]]) -> dict[str, int]:
+def _write_documents(
+    folder: Path, documents: Sequence[tuple[Document, Sequence[Chunk]]], previous_keywords: Path | None
+) -> dict[str, int]:
     """Write documents, passages and the keyword index; return what `Manifest.counts` holds."""
     count = write_chunks(folder / layout.CHUNKS, documents)
     passages = distinct_chunks(chunk for _, chunks in documents for chunk in chunks)
-    write_keywords(folder / layout.KEYWORDS, (passage.embedded_text for passage in passages))
+    write_keywords(folder / layout.KEYWORDS, (passage.embedded_text for passage in passages), previous_keywords)
     store = ChunkStore(folder / layout.CHUNKS)
     found = store.count(), KeywordIndex(folder / layout.KEYWORDS).count
     store.close()
@@ -158,6 +163,10 @@ def _write_model(
     folder: Path, made: ModelVectors, fingerprint: Fingerprint, memory_gb: float | None
 ) -> IndexDescription:
     description = write_vectors(folder, made.vectors, made.rows, fingerprint, memory_gb=memory_gb)
+    if made.measure is not None:
+        keywords = KeywordIndex(folder.parent.parent / layout.KEYWORDS)
+        worth = made.measure(VectorIndex(folder, fingerprint, description), keywords)
+        write_text(folder / layout.NULL_SCORES, json.dumps(worth, sort_keys=True) + "\n")
     return replace(description, libraries=made.libraries)
 
 

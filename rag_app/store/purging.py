@@ -21,6 +21,7 @@ from typing import Any
 from rag_app.datatypes import PURGED, Chunk, Document, DocumentReport, IngestReport
 from rag_app.errors import KnowledgeBaseDamaged, KnowledgeBaseError, UsageError
 from rag_app.store import embedding_cache, layout, writer
+from rag_app.store.calibrations import remove_calibrations
 from rag_app.store.chunks import distinct_chunks
 from rag_app.store.files import storage_error
 from rag_app.store.knowledge_base import KnowledgeBase
@@ -43,7 +44,7 @@ class PurgeReport:
     `documents` were removed, `before` had been already: of those nothing is left to search for. `passages` and
     `cached_vectors` are how many were removed, `missing_vectors` how many the next build makes of passages that stay, because
     their file's name is embedded with them and the first of their files is gone. `sources` were dropped: nothing else came
-    from them. `generation` is live now.
+    from them. `calibrations` were measured with the documents, and were removed. `generation` is live now.
     """
 
     kb: str
@@ -54,6 +55,7 @@ class PurgeReport:
     passages: int = 0
     cached_vectors: int = 0
     missing_vectors: int = 0
+    calibrations: int = 0
     traces: Traces = field(default_factory=Traces)
 
     def as_json(self) -> dict[str, Any]:
@@ -163,6 +165,7 @@ class _Purge:
         cached = count_cached(self._base, self._versions, texts, announce)
         embedding_cache.keep_only(self._base, self._texts, self._live.models, announce)
         self._remove_uploads()
+        calibrations = remove_calibrations(self._base)
         draft = self._draft(announce)
         manifest = publish(self._base, draft)
         traces = search_traces(
@@ -182,6 +185,7 @@ class _Purge:
             passages=len(self._old_passages) - len(self._passages),
             cached_vectors=cached,
             missing_vectors=sum(len(self._passages) - len(set(made.rows.tolist())) for made in rows),
+            calibrations=calibrations,
             traces=traces,
         )
 

@@ -63,7 +63,9 @@ def vectors_taken_over(
     vectors = np.concatenate([index.vectors(rows), found.vectors[found.is_known]])[order]
     libraries = {*previous.manifest.vectors[fingerprint.digest].libraries, *found.libraries}
     terms = previous.manifest.terms[fingerprint.digest]
-    return ModelVectors(vectors, all_numbers[order], tuple(sorted(libraries)), terms)
+    worth = previous.null_scores(fingerprint)  # hardly another after a purge, and to be measured only with the model
+    measure = None if worth is None else lambda *_: worth
+    return ModelVectors(vectors, all_numbers[order], tuple(sorted(libraries)), terms, measure)
 
 
 def report_taken_over(

@@ -34,7 +34,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_data_files_and_nothing_foreign(installed: Path) -> None:
-    for name in ("models/catalogue.toml", "ui/icon.png", "ui/app.py", "ui/.streamlit/config.toml", "py.typed"):
+    data = ("models/catalogue.toml", "retrieval/foreign_questions.toml", "ui/icon.png", "ui/.streamlit/config.toml")
+    for name in (*data, "ui/app.py", "py.typed"):
         assert (installed / "rag_app" / name).is_file(), name
     top = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
     assert top == {"rag_app", "ingest"}

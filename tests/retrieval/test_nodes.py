@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ CHUNK = Chunk(
     heading_path=("忘记密码", "锁定"),
     table_header="Model | Price",
 )
-FACTS = DocumentFacts("docs/密码.pdf", "application/pdf", "zh", "Hans", "员工手册")
+FACTS = DocumentFacts("docs/密码.pdf", "application/pdf", "zh", "Hans", "员工手册", "2024-05-01")
 ELSEWHERE = Place("docs/copy.pdf", 4, 4, 7, 19)
 SCORES = {"cosine": 0.5, "bm25": 3.25, "fused": 1.5}
 
@@ -55,6 +56,7 @@ def test_every_field_that_can_be_filtered_is_in_the_metadata() -> None:
         "language": "zh",
         "script": "Hans",
         "title": "员工手册",
+        "date": "2024-05-01",
         "page": 2,
         "last_page": 3,
         "start": 100,
@@ -81,7 +83,7 @@ def test_every_field_that_can_be_filtered_is_in_the_metadata() -> None:
 def test_the_path_of_a_document_tells_its_folders(
     path: str, source: str, folder: str, folders: list[str], file_name: str
 ) -> None:
-    metadata = document_metadata(DocumentFacts(path, "text/plain", "en", "Latn", ""))
+    metadata = document_metadata(DocumentFacts(path, "text/plain", "en", "Latn", "", ""))
     assert (metadata["source"], metadata["folder"], metadata["folders"]) == (source, folder, folders)
     assert metadata["file_name"] == file_name
 
@@ -181,7 +183,7 @@ def test_passages_are_read_in_the_order_given_also_more_than_one_query_takes(sto
 
 
 def test_a_passage_is_shown_at_the_place_that_is_asked_for(store: ChunkStore) -> None:
-    first, second = read_nodes(store, [1999, 1999], [{}, {}], shown=[0, 1])
+    first, second = read_nodes(store, [1999, 1999], [{}, {}], shown=[[0, 1], [1, 0]])
     assert (first.node_id, first.metadata["page"]) == ("a/first.txt#7996-8000", None)
     assert first.metadata["also_in"] == [
         {"document": "b/second.pdf", "page": 7, "last_page": 8, "start": 0, "end": 4}
@@ -192,6 +194,15 @@ def test_a_passage_is_shown_at_the_place_that_is_asked_for(store: ChunkStore) ->
     assert second.metadata["also_in"] == [
         {"document": "a/first.txt", "page": None, "last_page": None, "start": 7996, "end": 8000}
     ]  # fmt: skip
+
+
+def test_only_the_places_that_are_asked_for_are_named(store: ChunkStore) -> None:
+    (alone,) = read_nodes(store, [1999], [{}], shown=[[1]])
+    assert (alone.node_id, alone.metadata["also_in"]) == ("b/second.pdf#0-4", [])
+
+
+def test_a_date_that_is_not_known_is_none() -> None:
+    assert document_metadata(replace(FACTS, date=""))["date"] is None
 
 
 def test_nothing_is_read_where_nothing_is_asked_for(store: ChunkStore) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from rag_app.config import RetrievalSettings
 from rag_app.datatypes import Chunk, Document
 from rag_app.errors import EmbeddingError
-from rag_app.retrieval.fusion import fuse, spread_of
+from rag_app.retrieval.first_stage import DEPTH, NATS_PER_DEVIATION
+from rag_app.retrieval.fusion import PassageScores, Scales, fuse_first, fuse_second, keyword_scale
 from rag_app.retrieval.nodes import passages_of
-from rag_app.retrieval.retrievers import DEPTH, KnowledgeBaseRetriever
+from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
+from rag_app.retrieval.second_stage import evidence_of
 from tests.conftest import MakeBase, SmallBase
 from tests.fakes import HashEmbedding, hash_vector
 from tests.retrieval.bases import publish_vectors, unit_vectors
@@ -88,15 +90,53 @@ def test_every_passage_has_each_score_under_its_name(small_base: SmallBase, retr
         assert scores(node)["bm25"] > 0 or retriever != "keyword"
 
 
-def test_the_fused_score_weighs_dense_and_keyword(small_base: SmallBase) -> None:
+class Sentences:
+    """Embeds sentences as passages are, and keeps them."""
+
+    def __init__(self) -> None:
+        self.embedded: list[str] = []
+
+    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.embedded.extend(texts)
+        return np.stack([hash_vector(text) for text in texts])
+
+
+@pytest.mark.parametrize("embedder", [None, Sentences()])
+def test_the_fused_score_is_that_of_the_second_stage(small_base: SmallBase, embedder: Sentences | None) -> None:
     question = "account locked VPN 密码"
-    nodes = retriever_over(small_base, retriever="hybrid", dense_weight=0.2, top_k=100).retrieve(question)
-    assert len(nodes) == small_base.open().chunk_count
-    cosines = np.array([scores(node)["cosine"] for node in nodes], np.float32)
-    bm25 = np.array([scores(node)["bm25"] for node in nodes], np.float32)
-    fused = [scores(node)["fused"] for node in nodes]
-    expected = fuse([cosines, bm25], [spread_of(cosines), spread_of(bm25)], [0.2, 0.8])
-    np.testing.assert_allclose(fused, expected, atol=1e-4)
+    base = small_base.open()
+    vectors = base.vectors(small_base.fingerprint)
+    settings = RetrievalSettings(top_k=100, evidence_depth=100)
+    nodes = KnowledgeBaseRetriever(base, vectors, HashEmbedding(), settings, None, embedder).retrieve(question)
+    assert len(nodes) == base.chunk_count
+    chunks = list(base.chunks.all_chunks())
+    cosines = vectors.cosines(hash_vector(question), np.arange(len(chunks)))
+    bm25, words = base.keywords.scores(question), base.keywords.read(question)
+    evidence = evidence_of(chunks, words, cosines, hash_vector(question), embedder)
+    scales = Scales(NATS_PER_DEVIATION / vectors.spread(hash_vector(question))[1], keyword_scale(words.weight))
+    expected = fuse_second(
+        PassageScores(cosines, bm25, evidence.sentences, evidence.sentence_words, evidence.word_pairs), scales
+    )
+    by_id = {chunk.id: number for number, chunk in enumerate(chunks)}
+    for node in nodes:
+        number = by_id[node.node.node_id]
+        assert scores(node)["fused"] == pytest.approx(float(expected[number]), abs=1e-4)
+        assert ("sentence" in scores(node)) == (embedder is not None)
+        start, end = node.node.metadata["best_sentence"]
+        offset = node.node.metadata["start"]
+        assert (start - offset, end - offset) == evidence.best[number]
+
+
+def test_passages_beyond_the_second_stage_stay_behind_it_in_the_order_of_the_first(small_base: SmallBase) -> None:
+    question = "account locked VPN 密码"
+    first = retriever_over(small_base, top_k=100, evidence_depth=0).retrieve(question)
+    both = retriever_over(small_base, top_k=100, evidence_depth=2).retrieve(question)
+    names = [[node.node.node_id for node in nodes] for nodes in (first, both)]
+    assert set(names[0][:2]) == set(names[1][:2])
+    assert names[0][2:] == names[1][2:]
+    fused = [scores(node)["fused"] for node in both]
+    assert fused == sorted(fused, reverse=True)
+    assert ["best_sentence" in node.node.metadata for node in both] == [True] * 2 + [False] * (len(both) - 2)
 
 
 @pytest.mark.parametrize("retriever", ["hybrid", "dense"])
@@ -249,12 +289,12 @@ def make_many(folder: Path, count: int, rows: NDArray[np.int64] | None = None) -
 
 def exhaustive(retriever: KnowledgeBaseRetriever, vector: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """Return the scores of every passage, each computed from all of them."""
-    assert retriever._vectors is not None
-    cosines = retriever._vectors.vectors(slice(None)) @ vector
-    bm25 = retriever._knowledge_base.keywords.scores(QUESTION)
-    dense = retriever._settings.dense_weight
-    fused = dense * (cosines - cosines.mean()) / cosines.std() + (1 - dense) * (bm25 - bm25.mean()) / bm25.std()
-    return {"cosine": cosines, "bm25": bm25, "fused": fused}
+    knowledge_base = retriever._knowledge_base
+    vectors = knowledge_base.vectors(knowledge_base.models[0])
+    cosines, bm25 = vectors.vectors(slice(None)) @ vector, knowledge_base.keywords.scores(QUESTION)
+    weight = knowledge_base.keywords.read(QUESTION).weight
+    scales = Scales(NATS_PER_DEVIATION / vectors.spread(vector)[1], keyword_scale(weight))
+    return {"cosine": cosines, "bm25": bm25, "fused": fuse_first(cosines, bm25, scales)}
 
 
 @pytest.mark.parametrize("count", [300, DEPTH, DEPTH + 500])
@@ -267,7 +307,8 @@ def test_the_ranking_is_that_of_scoring_every_passage(
     make = make_many(tmp_path, count)
     for seed in range(5):
         vector = unit_vectors(1, 16, seed=100 + seed)[0]
-        asked = make(FixedEmbedding(vector=vector.tolist()), retriever=retriever, top_k=20)
+        embedding = FixedEmbedding(vector=vector.tolist())
+        asked = make(embedding, retriever=retriever, top_k=20, evidence_depth=0)
         expected = exhaustive(asked, vector)
         order = np.argsort(-expected[ranks_by], kind="stable")[:20].tolist()
         found = asked.retrieve(QUESTION)
@@ -283,16 +324,19 @@ def test_a_passage_that_only_keyword_search_finds_has_its_cosine(tmp_path: Path)
     plain = make(FixedEmbedding(vector=[1.0] + [0.0] * 15), retriever="keyword", top_k=1).retrieve(QUESTION)[0]
     number = int(plain.node.get_content().rsplit(" ", 1)[1])
     away = -unit_vectors(DEPTH + 500, 16)[number]
-    found = make(FixedEmbedding(vector=away.tolist()), retriever="hybrid", dense_weight=0.0, top_k=1).retrieve(QUESTION)
-    assert found[0].node.node_id == plain.node.node_id
-    assert scores(found[0])["cosine"] == pytest.approx(-1, abs=1e-5)
+    asked = make(FixedEmbedding(vector=away.tolist()), retriever="hybrid")
+    words = asked._knowledge_base.keywords.read(QUESTION)
+    found = asked._first_stage.find(words, away, "hybrid", 1)
+    assert found.cosines is not None
+    assert found.cosines[found.numbers == number].tolist() == [pytest.approx(-1, abs=1e-5)]
+    assert len(found.numbers) < DEPTH + 500  # it is among them for its words alone
 
 
 def test_a_passage_without_a_vector_is_found_by_its_words(tmp_path: Path) -> None:
     make = make_many(tmp_path, 50, rows=np.arange(49))
     embedding = FixedEmbedding(vector=[1.0] + [0.0] * 15)
     for retriever in ("hybrid", "keyword"):
-        found = make(embedding, retriever=retriever, top_k=50, dense_weight=0.5).retrieve("49 " + QUESTION)
+        found = make(embedding, retriever=retriever, top_k=50).retrieve("49 " + QUESTION)
         (without,) = [node for node in found if node.node.get_content().endswith(" 49")]
         assert scores(without)["cosine"] == -1
     dense = make(embedding, retriever="dense", top_k=50).retrieve("49 " + QUESTION)

@@ -12,7 +12,7 @@ import pytest
 from rag_app.datatypes import Block, BlockKind, Box, Chunk, Document, Place
 from rag_app.errors import KnowledgeBaseDamaged
 from rag_app.store.boxes import pack_boxes
-from rag_app.store.chunks import ChunkStore, DocumentFacts, PlaceColumn, distinct_chunks, write_chunks
+from rag_app.store.chunks import ChunkStore, DocumentFacts, DocumentValues, PlaceColumn, distinct_chunks, write_chunks
 
 HANDBOOK = Document(
     path="docs/手册.pdf",
@@ -24,6 +24,7 @@ HANDBOOK = Document(
     page_starts=(0, 11),
     blocks=(Block(BlockKind.HEADING, 0, 4, 1, "密码"), Block(BlockKind.PARAGRAPH, 6, 9)),
     script="Hans",
+    date="2024-05-01",
     boxes=pack_boxes([Box(6, 9, 1, 70, 700, 100, 712), Box(11, 14, 2, 70, 700, 100, 712)]),
 )
 NOTE = Document("note.txt", "b" * 64, "text/plain", "en", "", "A note.", name="note", script="Latn", encoding="utf-8")
@@ -66,6 +67,40 @@ def test_chunks_are_given_in_the_order_asked_for_also_more_than_once(store: Chun
 def test_the_chunks_of_a_document_come_in_order(store: ChunkStore) -> None:
     assert store.chunks_of("docs/手册.pdf") == HANDBOOK_CHUNKS
     assert store.chunks_of("gone") == []
+
+
+def test_a_chunk_is_given_with_those_beside_it(store: ChunkStore) -> None:
+    assert store.chunks_around("docs/手册.pdf", 0, 9) == HANDBOOK_CHUNKS
+    assert store.chunks_around("docs/手册.pdf", 11, 21) == HANDBOOK_CHUNKS
+    assert store.chunks_around("note.txt", 0, 7) == NOTE_CHUNKS
+    assert store.chunks_around("docs/手册.pdf", 0, 8) == store.chunks_around("gone", 0, 9) == []
+
+
+def test_of_many_chunks_only_those_beside_it(tmp_path: Path) -> None:
+    text = "0123456789" * 10
+    note = replace(NOTE, text=text)
+    chunks = [Chunk("note.txt", ordinal, ordinal, ordinal + 1, text[ordinal]) for ordinal in range(100)]
+    write_chunks(tmp_path / "chunks.sqlite", [(HANDBOOK, HANDBOOK_CHUNKS), (note, chunks)])
+    store = ChunkStore(tmp_path / "chunks.sqlite")
+    for ordinal in (0, 1, 57, 99):
+        expected = chunks[max(ordinal - 1, 0) : ordinal + 2]
+        assert store.chunks_around("note.txt", ordinal, ordinal + 1) == expected, (
+            "a passage of many places, at this one"
+        )
+
+
+@pytest.mark.parametrize("text", [HANDBOOK.text, "before\0after \0 and more"], ids=["characters", "NUL"])
+def test_slices_are_those_of_the_whole_text(tmp_path: Path, text: str) -> None:
+    write_chunks(tmp_path / "chunks.sqlite", [(replace(NOTE, text=text), [])])
+    spans = [(start, end) for start in range(len(text)) for end in (start, start + 1, len(text))]
+    found = ChunkStore(tmp_path / "chunks.sqlite").slices("note.txt", spans)
+    assert found == [text[start:end] for start, end in spans]
+
+
+@pytest.mark.parametrize(("path", "end"), [("note.txt", 8), ("gone.txt", 7)])
+def test_a_slice_of_what_is_not_there_is_damage(store: ChunkStore, path: str, end: int) -> None:
+    with pytest.raises(KnowledgeBaseDamaged, match=f"does not hold the text of {path}"):
+        store.slices(path, [(0, 5), (0, end)])
 
 
 def test_documents_are_listed_with_their_sums_and_counts(store: ChunkStore) -> None:
@@ -120,14 +155,32 @@ def test_the_boxes_of_a_span_are_found_by_document(store: ChunkStore) -> None:
     assert store.boxes("gone", 0, 7) == []
 
 
-HANDBOOK_FACTS = DocumentFacts("docs/手册.pdf", "application/pdf", "zh", "Hans", "员工手册")
-NOTE_FACTS = DocumentFacts("note.txt", "text/plain", "en", "Latn", "note")
+HANDBOOK_FACTS = DocumentFacts("docs/手册.pdf", "application/pdf", "zh", "Hans", "员工手册", "2024-05-01")
+NOTE_FACTS = DocumentFacts("note.txt", "text/plain", "en", "Latn", "note", "")
 
 
 def test_what_is_known_of_documents_comes_without_their_text(store: ChunkStore) -> None:
     assert store.all_facts() == [HANDBOOK_FACTS, NOTE_FACTS]
     assert store.facts(["note.txt", "gone"]) == {"note.txt": NOTE_FACTS}
     assert store.facts([]) == {}
+
+
+def test_the_values_that_documents_have_are_known_each_once(store: ChunkStore, tmp_path: Path) -> None:
+    assert store.document_values() == DocumentValues(
+        folders=("", "docs"),
+        media_types=("application/pdf", "text/plain"),
+        languages=(("en", "Latn"), ("zh", "Hans")),
+        dates=("2024-05-01", "2024-05-01"),
+        undated=1,
+    )
+    paths = ["a/b/c.txt", "a/b/d.txt", "a//e.txt", "文件夹/子 夹/x.y/f.txt", "f.txt", "a/f.txt/f.txt"]
+    dated = [(replace(NOTE, path=path, date=f"202{number}-01-01"), []) for number, path in enumerate(paths)]
+    write_chunks(tmp_path / "x.sqlite", dated)
+    values = ChunkStore(tmp_path / "x.sqlite").document_values()
+    assert set(values.folders) == {"", "a", "a/b", "a/f.txt", "文件夹/子 夹/x.y"}
+    assert (values.dates, values.undated) == (("2020-01-01", "2025-01-01"), 0)
+    write_chunks(tmp_path / "nothing.sqlite", [])
+    assert ChunkStore(tmp_path / "nothing.sqlite").document_values() == DocumentValues((), (), (), ("", ""), 0)
 
 
 @pytest.mark.parametrize(

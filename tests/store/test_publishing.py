@@ -14,11 +14,12 @@ import pytest
 from ingest.chunking import chunk_document
 from rag_app.datatypes import Chunk, Document
 from rag_app.errors import StorageError
-from rag_app.store import layout, publishing, writer
+from rag_app.store import keyword_tokens, layout, publishing, writer
 from rag_app.store.chunks import distinct_chunks
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import Exclusion, Source
 from rag_app.store.publishing import Draft, ModelVectors, publish
+from rag_app.text import search_tokens
 from tests.conftest import MakeBase, SmallBase, document_of, report_of
 from tests.fakes import fake_fingerprint, hash_vector
 
@@ -155,3 +156,23 @@ def test_an_index_that_holds_less_than_was_written_is_not_published(
     with pytest.raises(StorageError, match="expected 2"), writer.writer_lock(base):
         publish(base, draft_of(base, {"a.md": "One.", "b.md": "Two."}))
     assert small_base.open().generation == "gen-00000001"
+
+
+def test_passages_that_are_as_before_are_not_tokenised_again(
+    small_base: SmallBase, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writer.writer_lock(base):
+        publish(base, draft_of(base, {"a.md": "One.", "b.md": "二。"}))
+    tokenised: list[str] = []
+    monkeypatch.setattr(keyword_tokens, "search_tokens", lambda text: tokenised.append(text) or search_tokens(text))
+    with writer.writer_lock(base):
+        draft = draft_of(base, {"a.md": "One and two.", "b.md": "二。"})
+        publish(base, replace(draft, previous=small_base.open()))
+    assert len(tokenised) == 1
+    assert "One and two." in tokenised[0]
+    with writer.writer_lock(base):
+        publish(base, draft_of(base, {"a.md": "One and two.", "b.md": "二。"}))
+    after, anew = (base / generation / "keywords" for generation in ("gen-00000003", "gen-00000004"))
+    assert {path.name: path.read_bytes() for path in after.iterdir()} == {
+        path.name: path.read_bytes() for path in anew.iterdir()
+    }
