@@ -104,7 +104,7 @@ def _ask(folder: Path, _count: int) -> dict[str, Any]:
     started = time.perf_counter()
     index = KeywordIndex(folder / "first")
     opened = time.perf_counter() - started
-    questions = list(islice(_texts(QUESTIONS, _WORDS_A_QUESTION, seed=2), QUESTIONS))
+    questions = list(islice(texts_of(QUESTIONS, _WORDS_A_QUESTION, seed=2), QUESTIONS))
     for question in questions:
         index.scores(question)
     seconds = np.empty((QUESTIONS, 2))
@@ -126,10 +126,11 @@ def _ask(folder: Path, _count: int) -> dict[str, Any]:
 
 def passages(count: int) -> Iterator[str]:
     """Yield the passages, the same ones every time."""
-    return _texts(count, _WORDS_A_PASSAGE, seed=1)
+    return texts_of(count, _WORDS_A_PASSAGE, seed=1)
 
 
-def _texts(count: int, words: int, seed: int) -> Iterator[str]:
+def texts_of(count: int, words: int, seed: int) -> Iterator[str]:
+    """Yield texts of so many words each, the same ones for a seed every time."""
     shares = 1 / (np.arange(_VOCABULARY) + 1 + _SHIFT)
     edges = np.cumsum(shares / shares.sum())
     vocabulary = [_word(number) for number in range(_VOCABULARY)]
