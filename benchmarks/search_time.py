@@ -1,4 +1,4 @@
-"""How long a search takes: of a base of real documents from question to passages, and of a large one beyond the question's vector.
+"""How long a search takes: in real documents from question to passages, in a large base beyond the question's vector.
 
     python benchmarks/search_time.py FOLDER... [--large 100000]
 

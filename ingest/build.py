@@ -24,16 +24,16 @@ from ingest.planning import BuildRequest, Plan, PlannedModel, make_plan, nothing
 from ingest.space import space_for
 from rag_app.config import Settings
 from rag_app.datatypes import Chunk, Document, DocumentReport, FileStatus, Fingerprint, IngestReport, ModelReport
-from rag_app.errors import EmbedderMismatch
+from rag_app.errors import EmbedderMismatch, ModelError
 from rag_app.models.embedder_spec import catalogue_row, resolve_embedder
 from rag_app.store import layout, writer
 from rag_app.store.chunks import distinct_chunks
 from rag_app.store.knowledge_base import KnowledgeBase
-from rag_app.store.publishing import Draft, ModelVectors, publish
+from rag_app.store.publishing import Draft, Measure, ModelVectors, publish
 from rag_app.text import searchable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rag_app.models.embedder import Embedder
 
@@ -256,8 +256,30 @@ def _embed(
     texts = [searchable(passage.embedded_text) for passage in passages]
     documents = [passage.document_path for passage in passages]
     embedded = embed_chunks(texts, documents, model.fingerprint, load, plan.base, on_event)
-    questions = embed_calibration_questions(passages, model.fingerprint, load, plan.base, on_event)
+    measure = _measure(model.fingerprint, passages, load, plan, on_event)
     rows = np.arange(len(passages), dtype=np.int64)
     row = catalogue_row(model.fingerprint.model)
     terms = row.terms if row else ""
-    return ModelVectors(embedded.vectors, rows, embedded.libraries, terms, questions.measure), embedded.report
+    return ModelVectors(embedded.vectors, rows, embedded.libraries, terms, measure), embedded.report
+
+
+def _measure(
+    fingerprint: Fingerprint,
+    passages: Sequence[Chunk],
+    load: Callable[[], Embedder],
+    plan: Plan,
+    on_event: EventHandler,
+) -> Measure | None:
+    """Return what tells what the scores of a model are worth.
+
+    A build that embeds no passage does not fail for a model that is gone: what was measured before is kept, if anything was.
+    """
+    try:
+        return embed_calibration_questions(passages, fingerprint, load, plan.base, on_event).measure
+    except ModelError as error:
+        before = plan.previous
+        known = before.null_scores(fingerprint) if before and fingerprint in before.models else None
+        kept = "Those measured before are kept." if known else "Its passages have no percentile until it is."
+        said = f"What the scores of {fingerprint.model} are worth could not be measured: {error.found} {kept}"
+        on_event(Event(EventKind.MESSAGE, said))
+        return None if known is None else lambda *_: known

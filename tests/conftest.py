@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ingest import calibrating
 from ingest.chunking import chunk_document
 from ingest.loaders.extract import first_title
 from ingest.loaders.markdown import markdown_blocks
 from rag_app.datatypes import Chunk, Document, DocumentReport, FileStatus, Fingerprint, IngestReport, ModelReport
+from rag_app.retrieval.foreign_questions import foreign_questions
 from rag_app.store import writer
 from rag_app.store.chunks import distinct_chunks
 from rag_app.store.knowledge_base import KnowledgeBase
@@ -36,6 +38,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     working = tmp_path / "working"
     working.mkdir()
     monkeypatch.chdir(working)
+
+
+@pytest.fixture(autouse=True)
+def few_foreign_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds in this process ask a few foreign questions of either language: hundreds of builds are made."""
+    few = foreign_questions()[::37]
+    monkeypatch.setattr(calibrating, "foreign_questions", lambda: few)
 
 
 def _is_loopback(address: object) -> bool:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Measure = Callable[[VectorIndex, KeywordIndex], Mapping[str, Any]]
+
 # The libraries whose own formats the files of a generation are in.
 _FORMAT_LIBRARIES = ("bm25s", "faiss-cpu", "numpy")
 
@@ -49,7 +51,7 @@ class ModelVectors:
     rows: NDArray[np.int64]
     libraries: tuple[str, ...]
     terms: str = ""
-    measure: Callable[[VectorIndex, KeywordIndex], Mapping[str, Any]] | None = None
+    measure: Measure | None = None
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import ingest.calibrating
 import ingest.embedding
 import ingest.parsing
 from ingest.worker import read_file
 from rag_app.errors import DocumentError
 from rag_app.models.embedder_spec import EmbedderSpec
+from rag_app.retrieval.foreign_questions import foreign_questions
 
 # Texts that are embedded and kept together: few, so that a small build has several windows to be killed between.
 WINDOW = 4
@@ -44,6 +46,9 @@ class StandInEmbedder:
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         on_progress(len(texts))
         return vectors.astype(np.float32), [len(text.split()) for text in texts]
+
+    def embed_questions(self, texts: Sequence[str], on_progress: Callable[[int], None]) -> NDArray[np.float32]:
+        return self.embed_and_count(texts, on_progress)[0]
 
     def _numbers(self, *texts: str) -> NDArray[np.float64]:
         seed = hashlib.sha256("\0".join((self._model, *texts)).encode()).digest()
@@ -81,12 +86,14 @@ def write_model(folder: Path) -> Path:
 
 
 def put_models() -> None:
-    """Replace what models are loaded into, and the size of a window; torch is never imported."""
+    """Replace what models are loaded into, the size of a window, and most of the questions; torch is never imported."""
     embedder = ModuleType("rag_app.models.embedder")
     embedder.load_embedder = StandInEmbedder  # type: ignore[attr-defined]
     sys.modules[embedder.__name__] = embedder
     assert ingest.embedding.WINDOW > WINDOW
     ingest.embedding.WINDOW = WINDOW
+    few = foreign_questions()[::133]  # of either language
+    ingest.calibrating.foreign_questions = lambda: few  # type: ignore[assignment]
 
 
 def put_reader() -> None:

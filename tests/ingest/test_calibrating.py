@@ -15,6 +15,12 @@ from rag_app.store.keywords import KeywordIndex, write_keywords
 from rag_app.store.vectors import VectorIndex, write_vectors
 from tests.fakes import FakePassageEmbedder, fake_fingerprint, hash_vector
 
+
+@pytest.fixture(autouse=True)
+def few_foreign_questions() -> None:
+    """All of them are asked here."""
+
+
 ENGLISH = "The fee for permit number {0} is paid at counter {1} before the {2} bell of the day."
 CHINESE = "编号{0}的许可费用须在第{2}次钟声之前到{1}号窗口缴纳，逾期不予办理。"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rag_app.errors import ModelNotAvailable
 from rag_app.models import embedder
 from rag_app.store.knowledge_base import KnowledgeBase
 from tests.checkpoints import make_bert_embedder
@@ -37,7 +38,7 @@ def purge(run: Run, indexes: Path) -> Purge:
 @pytest.fixture
 def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_: object, **__: object) -> None:
-        raise AssertionError("a model was loaded")
+        raise ModelNotAvailable("A model was loaded.")
 
     monkeypatch.setattr(embedder, "CatalogueEmbedding", load)
 
