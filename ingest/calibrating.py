@@ -104,13 +104,13 @@ class _AsPassages:
 class CalibrationQuestions:
     """The questions that a calibration asks: foreign ones, then drawn ones; their `vectors` have shape (questions, dimension).
 
-    `documents` are the paths of those that the passages are first found in, by the passages' numbers.
+    `documents` number those that the passages are first found in, shape (passages,).
     """
 
     foreign: tuple[str, ...]
     drawn: tuple[DrawnQuestion, ...]
     vectors: NDArray[np.float32]
-    documents: tuple[str, ...]
+    documents: NDArray[np.int64]
 
     def measure(self, vectors: VectorIndex, keywords: KeywordIndex) -> Mapping[str, Any]:
         """Ask them of the indexes and return what null.json holds."""
@@ -133,8 +133,7 @@ class CalibrationQuestions:
 
     def _others(self, one: DrawnQuestion) -> NDArray[np.int64]:
         """Return the passages of other documents than that of a drawn question, sorted."""
-        own = self.documents[one.passage]
-        return np.flatnonzero(np.array([document != own for document in self.documents]))
+        return np.flatnonzero(self.documents != self.documents[one.passage])
 
     def _nats(self, vectors: VectorIndex) -> float:
         own, others = [], []
@@ -196,4 +195,6 @@ def embed_calibration_questions(
             on_event(event)
 
     embedded = embed_chunks(texts, texts, as_questions, lambda: _AsPassages(load()), base, quietly)
-    return CalibrationQuestions(foreign, drawn, embedded.vectors, tuple(passage.document_path for passage in passages))
+    numbers: dict[str, int] = {}
+    documents = [numbers.setdefault(passage.document_path, len(numbers)) for passage in passages]
+    return CalibrationQuestions(foreign, drawn, embedded.vectors, np.array(documents, np.int64))
