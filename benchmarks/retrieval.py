@@ -97,6 +97,10 @@ class RememberedSentences:
         self._embedder = embedder
         self._known: dict[str, NDArray[np.float32]] = {}
 
+    def reads(self, text: str) -> bool:
+        """Whether the model was made for the language of a text."""
+        return self._embedder.reads(text)
+
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors, shape (texts, dimension)."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]

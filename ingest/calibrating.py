@@ -24,7 +24,7 @@ from rag_app.retrieval.foreign_questions import foreign_questions
 from rag_app.retrieval.null_scores import NullScores, Unanswerable, fit_nats_per_cosine, fit_nulls, size_of
 from rag_app.store.keywords import KeywordIndex
 from rag_app.store.vectors import VectorIndex
-from rag_app.text import HAN, HANGUL, KANA, searchable, sentence_spans, size_in_units
+from rag_app.text import HAN, HANGUL, KANA, first_units, search_tokens, searchable, sentence_spans, size_in_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,9 +34,8 @@ DRAWN = 150
 # A sentence that is drawn has so many units of size at least, so that half of it still says something.
 _LEAST_UNITS = 10
 _LEAST_WORDS = 4
+_MOST_UNITS = 60  # of a half: text without a full stop may be one sentence from first to last
 _LEAST_CHARACTERS = 6
-# Of the best passages of each retriever so many are looked at for the best one of both.
-_DEPTH = 100
 # The nearest passages stand for all others when the own one is told from them.
 _OTHERS = 1000
 _CJK_CHARACTER = re.compile(f"[{HAN}{KANA}{HANGUL}]")
@@ -58,12 +57,13 @@ def draw_questions(passages: Sequence[Chunk]) -> list[DrawnQuestion]:
     for number in order:
         if len(drawn) == DRAWN:
             break
-        text = passages[number].text
+        text = searchable(passages[number].text)
         sentences = [text[start:end] for start, end in sentence_spans(text)]
         long = [sentence for sentence in sentences if size_in_units(sentence) >= _LEAST_UNITS]
         if long:
-            chosen = long[_digest(text)[0] % len(long)]
-            drawn.append(DrawnQuestion(_half(searchable(chosen)), number))
+            half = _half(long[_digest(text)[0] % len(long)])
+            if search_tokens(half):
+                drawn.append(DrawnQuestion(half, number))
     return drawn
 
 
@@ -77,7 +77,7 @@ def _half(sentence: str) -> str:
     parts: Sequence[str] = sentence if is_cjk else sentence.split()
     length = max(len(parts) // 2, _LEAST_CHARACTERS if is_cjk else _LEAST_WORDS)
     first = _digest(sentence)[1] % (max(len(parts) - length, 0) + 1)
-    return ("" if is_cjk else " ").join(parts[first : first + length])
+    return first_units(("" if is_cjk else " ").join(parts[first : first + length]), _MOST_UNITS)
 
 
 class QuestionEmbedder(Protocol):
@@ -115,7 +115,7 @@ class CalibrationQuestions:
     def measure(self, vectors: VectorIndex, keywords: KeywordIndex) -> Mapping[str, Any]:
         """Ask them of the indexes and return what null.json holds."""
         nats = self._nats(vectors)
-        stage = FirstStage(keywords, vectors, nats, depth=_DEPTH)
+        stage = FirstStage(keywords, vectors, nats)
         foreign = [
             _asked(stage, keywords, text, vector, None)
             for text, vector in zip(self.foreign, self.vectors, strict=False)
@@ -141,8 +141,9 @@ class CalibrationQuestions:
             numbers, cosines = vectors.search(vector, _OTHERS)
             own.append(float(vectors.cosines(vector, np.array([one.passage]))[0]))
             others.append(cosines[numbers != one.passage].astype(np.float64))
-        deviations = [vectors.spread(vector)[1] for vector in self.vectors[: len(self.foreign)]]
-        deviation = float(np.mean(deviations))
+        # Not from the passages: two of them have hardly a spread.
+        foreign = self.vectors[: len(self.foreign)]
+        deviation = float((foreign @ foreign.T)[np.triu_indices(len(foreign), 1)].std())
         prior = NATS_PER_DEVIATION / deviation if deviation > 0 else 1.0
         return fit_nats_per_cosine(np.array(own), others, prior)
 
@@ -194,6 +195,8 @@ def embed_calibration_questions(
         if event.kind is EventKind.MESSAGE:
             on_event(event)
 
+    message = f"Asking {len(texts):,} questions to learn what the scores of {fingerprint.model} are worth ..."
+    on_event(Event(EventKind.MESSAGE, message))
     embedded = embed_chunks(texts, texts, as_questions, lambda: _AsPassages(load()), base, quietly)
     numbers: dict[str, int] = {}
     documents = [numbers.setdefault(passage.document_path, len(numbers)) for passage in passages]

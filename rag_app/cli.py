@@ -107,8 +107,8 @@ def _ask(
     from rag_app.retrieval.filter_terms import filters_of
 
     filters_of(terms, opened)  # what makes no sense is said before models are loaded
+    reranker = reranker_of(settings)  # the one that is most likely not at hand
     embedder = embedder_of(opened, embed_model, settings)
-    reranker = reranker_of(settings)
     failure: ModelError | None = None
     llm: LLM | None = None
     if with_answer:

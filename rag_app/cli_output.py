@@ -163,11 +163,18 @@ def _print_sources(passages: Sequence[Passage], question: str, *, is_whole: bool
         scores = "  ".join(f"{name} {value:.3f}" for name, value in passage.scores.items())
         print(f"[{passage.n}] {printable(passage.document, keep_line_breaks=False)}{page}    {scores}")
         text = " ".join(f"{passage.table_header} {passage.found_text}".split())
-        print(
-            f"    {_with_words_in_bold(text if is_whole or len(text) <= _PREVIEW else text[:_PREVIEW] + '…', question)}"
-        )
+        shown = text if is_whole or len(text) <= _PREVIEW else _preview(passage, text)
+        print(f"    {_with_words_in_bold(shown, question)}")
         if passage.also_in:
             print(f"    also in {printable(passage.also_in_words, keep_line_breaks=False)}")
+
+
+def _preview(passage: Passage, text: str) -> str:
+    """Return the beginning of a passage's text, or what begins with the sentence that is nearest to the question."""
+    if passage.best_sentence is None or passage.best_sentence[0] <= passage.found_spans[0][0]:
+        return f"{text[:_PREVIEW]}…"
+    rest = " ".join(passage.text[passage.best_sentence[0] - passage.start :].split())
+    return f"… {rest[:_PREVIEW]}{'…' if len(rest) > _PREVIEW else ''}"
 
 
 def _with_words_in_bold(text: str, question: str) -> str:

@@ -340,9 +340,10 @@ class Answer:
         if best is None:
             return "No passage was found. Try other words, or the hybrid retriever."
         return (
-            "Nothing was found that answers this, as far as the scores tell: "
-            f"{1 - best:.0%} of the questions that this knowledge base cannot answer have a passage that scores as high; "
-            f"at most {1 - self.wanted_percentile:.0%} is wanted. The closest passages are shown."
+            "Nothing was found that answers this, as far as the scores tell: of the questions that this knowledge base cannot "
+            f"answer {1 - best:.1%} have a passage that scores as high, and {1 - self.wanted_percentile:.1%} is the limit. "
+            "The closest passages are shown. Try the documents' own words, or a better embedding model: rag-app models advise. "
+            "RAG_APP_ANSWERING__FALSE_ALARM_RATE moves the limit; 1 answers everything."
         )
 
     @property

@@ -105,6 +105,9 @@ class HashEmbedding(BaseEmbedding):
 
     is_quick: bool = True
 
+    def reads(self, text: str) -> bool:
+        return True
+
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return np.stack([hash_vector(text) for text in texts])
 

@@ -61,3 +61,13 @@ def test_a_passage_as_it_was_found_is_found_whole() -> None:
     passage = Passage(1, "docs/a.md", None, 100, 105, "Found", (), {"bm25": 1.0})
     (as_json,) = answer_as_json(Answer(QUESTION, None, False, (), (passage,), "e", None))["passages"]
     assert as_json["found"] == [[100, 105]]
+
+
+def test_the_preview_of_a_long_passage_begins_with_its_best_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "Nothing of interest. " * 20 + "An account is locked after five failures. " + "More of the same. " * 20
+    start = text.index("An account")
+    passage = Passage(
+        1, "a.md", None, 100, 100 + len(text), text, (), {}, best_sentence=(100 + start, 100 + start + 41)
+    )
+    AnswerPrinter(QUESTION).show(Answered(Answer(QUESTION, "Yes.", False, (), (passage,), "e", None)))
+    assert "    … An account is locked after five failures. More of the same." in capsys.readouterr().out

@@ -29,7 +29,7 @@ from rag_app.errors import EmbeddingError
 from rag_app.models.batches import run_each, token_batches
 from rag_app.models.device import resolve_device
 from rag_app.models.embedder_loading import PASSAGE, QUERY, forward_parameters, is_static, load_sentence_transformer
-from rag_app.models.embedder_spec import EmbedderSpec
+from rag_app.models.embedder_spec import EmbedderSpec, reads
 from rag_app.models.served_embedder import ServedEmbedding
 from rag_app.models.unit_vectors import unit_vectors
 
@@ -142,6 +142,10 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
     ) -> NDArray[np.float32]:
         """Return the vectors of questions, shape (texts, dimension), unit length, in the order given."""
         return self._encode(list(texts), QUERY, on_progress)[0]
+
+    def reads(self, text: str) -> bool:
+        """Whether the model was made for the language of a text, as far as the catalogue knows."""
+        return reads(self._spec, text)
 
     @property
     def is_quick(self) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from rag_app.config import ModelSettings
 from rag_app.datatypes import Fingerprint
 from rag_app.errors import ModelLoadError, ModelNotAvailable, UsageError
+from rag_app.language import language_of
 from rag_app.models.catalogue import EmbedderRow, Runs, load_catalogue
 from rag_app.models.embedding_server import served_dimension
 from rag_app.models.folder_safety import check_code_elsewhere
@@ -248,3 +249,9 @@ def _resolve_served(wanted: _Id, models: ModelSettings) -> EmbedderSpec:
         dtype="served",
     )
     return EmbedderSpec(None, fingerprint, row, full_dimension)
+
+
+def reads(spec: EmbedderSpec, text: str) -> bool:
+    """Whether a model was made for the language of a text; of one whose row says nothing, it is taken to be."""
+    found = language_of(text)
+    return spec.row is None or spec.row.covers(found.code, found.script)

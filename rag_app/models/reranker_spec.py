@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag_app.config import ModelSettings
-from rag_app.errors import ConfigurationError, ModelLoadError
-from rag_app.models.catalogue import RerankerRow, Runs, load_catalogue
+from rag_app.errors import ConfigurationError, ModelLoadError, UsageError
+from rag_app.models.catalogue import BUNDLED, RerankerRow, Runs, load_catalogue
 from rag_app.models.hub import Announce, ModelFiles, Origin, locate, quietly
 from rag_app.models.model_folder import row_of_a_copy, stated_max_tokens
 
@@ -60,10 +60,13 @@ def resolve_reranker(
         models: which hub. Code that comes with a reranker is never run, whatever is trusted there.
 
     Raises:
+        UsageError: `bundled`: there is none.
         ModelNotAvailable: the model is not on the machine and cannot be fetched.
         ModelLoadError: it can be run only by code that comes with it, or a part of its files is missing.
         ConfigurationError: a row whose prompt cannot be used.
     """
+    if model_id == BUNDLED:
+        raise UsageError("No reranker is bundled.", "Choose one: rag-app models list --kind reranker")
     models = models or ModelSettings()
     row = load_catalogue().reranker(model_id)
     if row is not None and row.runs is not Runs.NATIVE:

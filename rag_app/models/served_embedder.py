@@ -16,7 +16,7 @@ from llama_index.core.callbacks import CallbackManager
 
 from rag_app.config import ModelSettings
 from rag_app.datatypes import Fingerprint
-from rag_app.models.embedder_spec import SERVED, EmbedderSpec
+from rag_app.models.embedder_spec import SERVED, EmbedderSpec, reads
 from rag_app.models.embedding_server import EmbeddingServer
 from rag_app.models.unit_vectors import unit_vectors
 
@@ -81,6 +81,10 @@ class ServedEmbedding(BaseEmbedding):
     ) -> NDArray[np.float32]:
         """Return the vectors of questions, shape (texts, dimension), unit length, in the order given."""
         return self._encode(texts, self.fingerprint.query_prompt, on_progress)
+
+    def reads(self, text: str) -> bool:
+        """Whether the model was made for the language of a text, as far as the catalogue knows."""
+        return reads(self._spec, text)
 
     @property
     def is_quick(self) -> bool:

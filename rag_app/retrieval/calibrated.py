@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PROBABILITY = "probability"
 FEWEST_PASSAGES = 2
+_OF_THE_BEST = "sentence"
 
 
 def conditions_of(settings: RetrievalSettings, reranker: str | None) -> dict[str, Any]:
@@ -104,9 +105,14 @@ class ProbabilityPostprocessor(BaseNodePostprocessor):
 
 
 def score_names(nodes: Sequence[NodeWithScore]) -> tuple[str, ...] | None:
-    """Return the names of the scores that the passages have, sorted; None where one has others than another."""
-    found = {tuple(sorted(set(node.node.metadata.get(SCORES, {})) - {PROBABILITY})) for node in nodes}
-    return found.pop() if len(found) == 1 else None
+    """Return the names of the scores that the passages have, sorted; None where one has others than another.
+
+    That some of them have no `sentence` does not count: only those of the best passages are embedded.
+    """
+    scores = [set(node.node.metadata.get(SCORES, {})) - {PROBABILITY} for node in nodes]
+    if len({frozenset(names - {_OF_THE_BEST}) for names in scores}) != 1:
+        return None
+    return tuple(sorted(set.union(*scores)))
 
 
 def features_of(nodes: Sequence[NodeWithScore], names: Sequence[str]) -> NDArray[np.float64]:

@@ -169,7 +169,11 @@ def _language(value: str) -> _Group:
 def _date(value: str) -> _Group:
     first, last = _ends(value)
     begin, end = period(first) if first else None, period(last) if last else None
-    if (first and begin is None) or (last and end is None) or (begin and end and begin[0] > end[1]):
+    if begin and end and begin[0] > end[1]:
+        raise UsageError(
+            f"The filter 'date={value:.80}' ends before it begins.", f"The other way round: date={last}..{first}"
+        )
+    if (first and begin is None) or (last and end is None):
         raise UsageError(
             f"The filter 'date={value:.80}' is no date; expected a year, a month, a day or a range of them.",
             "For instance date=2024, date=2024-05, date=2024-05-31, date=2024-01..2024-06, date=2024..",

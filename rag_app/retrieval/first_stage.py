@@ -13,7 +13,7 @@ import numpy as np
 
 from rag_app.retrieval.fusion import Scales, best, fuse_first, keyword_scale
 from rag_app.store.keywords import KeywordIndex, QuestionWords
-from rag_app.store.vectors import VectorIndex
+from rag_app.store.vectors import WITHOUT_VECTOR, VectorIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,12 +31,14 @@ NATS_PER_DEVIATION = 2.5
 class Candidates:
     """Passages that may be among the best: their `numbers`, sorted, and scores, shape (candidates,) each.
 
-    `cosines` is None without vectors, `evidence` without both kinds of score.
+    `cosines` is None without vectors, and -1 for a passage without one, as a purge may leave; in `known_cosines` such a
+    passage has the mean of all. `evidence` is None without both kinds of score.
     """
 
     numbers: NDArray[np.int64]
     bm25: NDArray[np.float32]
     cosines: NDArray[np.float32] | None
+    known_cosines: NDArray[np.float32] | None
     evidence: NDArray[np.float32] | None
     scales: Scales
 
@@ -49,8 +51,6 @@ class FirstStage:
         keywords: KeywordIndex,
         vectors: VectorIndex | None,
         nats_per_cosine: float | None = None,
-        *,
-        depth: int = DEPTH,
     ) -> None:
         """Put the parts together.
 
@@ -58,12 +58,10 @@ class FirstStage:
             keywords: the keyword index.
             vectors: of one embedding model; None for keyword search alone.
             nats_per_cosine: as measured at the build; None: told from the spread of a question's cosines.
-            depth: how many passages of each retriever are fused.
         """
         self._keywords = keywords
         self._vectors = vectors
         self._nats_per_cosine = nats_per_cosine
-        self._depth = depth
 
     def find(
         self,
@@ -85,24 +83,22 @@ class FirstStage:
         bm25 = self._keywords.scores_of(words)
         if self._vectors is None or vector is None:
             numbers = _found_by_words(bm25, count, allowed)
-            return Candidates(numbers, bm25[numbers], None, None, Scales(0.0, keyword_scale(words.weight)))
+            return Candidates(numbers, bm25[numbers], None, None, None, Scales(0.0, keyword_scale(words.weight)))
         if retriever == "keyword":
             numbers = _found_by_words(bm25, count, allowed)
         elif retriever == "dense":
             numbers = np.sort(self._vectors.search(vector, count, allowed)[0])
         else:
-            depth = max(self._depth, count)
+            depth = max(DEPTH, count)
             numbers = np.union1d(self._vectors.search(vector, depth, allowed)[0], _best_of(bm25, depth, allowed))
         cosines, bm25 = self._vectors.cosines(vector, numbers), bm25[numbers]
-        scales = Scales(self._nats(vector), keyword_scale(words.weight))
-        return Candidates(numbers, bm25, cosines, fuse_first(cosines, bm25, scales), scales)
-
-    def _nats(self, vector: NDArray[np.float32]) -> float:
-        if self._nats_per_cosine is not None:
-            return self._nats_per_cosine
-        assert self._vectors is not None
-        _, deviation = self._vectors.spread(vector)
-        return NATS_PER_DEVIATION / deviation if deviation > 0 else 0.0
+        mean, deviation = self._vectors.spread(vector)
+        known = np.where(cosines == WITHOUT_VECTOR, np.float32(mean), cosines)
+        nats = self._nats_per_cosine
+        if nats is None:
+            nats = NATS_PER_DEVIATION / deviation if deviation > 0 else 0.0
+        scales = Scales(nats, keyword_scale(words.weight))
+        return Candidates(numbers, bm25, cosines, known, fuse_first(known, bm25, scales), scales)
 
 
 def _found_by_words(bm25: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:

@@ -71,8 +71,9 @@ def fuse_first(cosines: NDArray[np.float32], bm25: NDArray[np.float32], scales: 
 class PassageScores:
     """Scores of the same passages, shape (passages,) each.
 
-    `sentences` are the cosines of their best sentences, None where those were not embedded; `sentence_words` what the words of
-    the question weigh that their best sentences hold, `word_pairs` likewise of neighbouring words.
+    `sentences` are the cosines of their best sentences, None where none was embedded, not a number for a passage whose were
+    not: its own cosine stands for it. `sentence_words` is what the words of the question weigh that their best sentences
+    hold, `word_pairs` likewise of neighbouring words.
     """
 
     cosines: NDArray[np.float32]
@@ -87,7 +88,8 @@ def fuse_second(scores: PassageScores, scales: Scales) -> NDArray[np.float32]:
     if scores.sentences is None:
         dense = _COSINE_SHARE * scores.cosines
     else:
-        dense = _COSINE_SHARE_BESIDE_SENTENCES * scores.cosines + _SENTENCE_SHARE * scores.sentences
+        sentences = np.where(np.isnan(scores.sentences), scores.cosines, scores.sentences)
+        dense = _COSINE_SHARE_BESIDE_SENTENCES * scores.cosines + _SENTENCE_SHARE * sentences
     keywords = (
         _KEYWORD_SHARE_BESIDE_SENTENCES * scores.bm25
         + _SENTENCE_WORDS_SHARE * scores.sentence_words

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # A spread is never taken for less than this share of the mean residual: few questions have extreme lengths.
 _LEAST_SPREAD = 0.3
+_TERMS = 3
 _PRIOR_DEVIATION = 0.5  # of the logarithm of nats a unit
 _MOST_NATS = 1000.0
 _DIGITS = 6  # that are kept of an excess
@@ -92,12 +93,12 @@ class Null:
 
     def percentiles(
         self, retriever: RetrieverName, scores: Mapping[str, NDArray[np.float32]], size: QuestionSize
-    ) -> NDArray[np.float32]:
+    ) -> NDArray[np.float64]:
         """Return for each passage the share of the questions whose best passage scores lower; see `NullScores`."""
         excess = np.maximum.reduce([self.levels[name].excess(scores[name], size) for name in COMPARED[retriever]])
         known = self.excesses[retriever]
-        lower = np.asarray(np.searchsorted(known, excess, side="left"), dtype=np.float32)
-        return lower / np.float32(len(known))
+        lower = np.asarray(np.searchsorted(known, excess, side="left"), dtype=np.float64)
+        return lower / len(known)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class NullScores:
 
     def percentiles(
         self, retriever: RetrieverName, scores: Mapping[str, NDArray[np.float32]], size: QuestionSize
-    ) -> NDArray[np.float32]:
+    ) -> NDArray[np.float64]:
         """Return the percentile of each passage of one question under a retriever, 0 to 1; shape (passages,).
 
         Args:
@@ -142,12 +143,30 @@ class NullScores:
                 )
                 for kind, null in values["nulls"].items()
             }
-            return cls(float(values["nats_per_cosine"]), nulls, str(values["questions"]))
+            read = cls(float(values["nats_per_cosine"]), nulls, str(values["questions"]))
+            read._check()
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise KnowledgeBaseDamaged(
                 f"The statistics of the scores cannot be read: {error!r}.",
                 "Rebuild the knowledge base: python -m ingest --kb NAME --rebuild",
             ) from error
+        return read
+
+    def _check(self) -> None:
+        """Raise a ValueError or a LookupError where a question could not be judged by what was read."""
+        numbers = [self.nats_per_cosine]
+        for null in (self.nulls["cjk"], self.nulls["other"]):
+            for retriever, names in COMPARED.items():
+                numbers += null.excesses[retriever]
+                levels = [null.levels[name] for name in names]
+                if not null.excesses[retriever] or any(
+                    len(one.level) != _TERMS or len(one.spread) != _TERMS for one in levels
+                ):
+                    raise ValueError(f"what was measured for {retriever} is not whole")
+                for one in levels:
+                    numbers += (*one.level, *one.spread, one.least_spread)
+        if not np.isfinite(numbers).all() or self.nats_per_cosine <= 0:
+            raise ValueError("a number is not finite, or not above zero")
 
 
 def _level(values: Mapping[str, Any]) -> Level:

@@ -83,11 +83,13 @@ class KnowledgeBaseRetriever(BaseRetriever):
         words = self._knowledge_base.keywords.read(question)
         allowed = None if self._selection is None else self._selection.numbers
         found = self._first_stage.find(words, vector, self._settings.retriever, self._settings.top_k, allowed)
-        scores = {"bm25": found.bm25} if found.cosines is None else {"cosine": found.cosines, "bm25": found.bm25}
+        scores: dict[str, NDArray[np.floating]] = {"bm25": found.bm25}
+        if found.cosines is not None:
+            scores = {"cosine": found.cosines, **scores}
         spans: dict[int, tuple[int, int]] = {}
         if self._settings.retriever == "hybrid":
             assert vector is not None
-            scores |= self._look_closely(found, words, vector, spans)
+            scores |= self._look_closely(found, words, vector, spans, is_read=self._is_read(question))
         ranking = scores[_RANKING_SCORE[self._settings.retriever]]
         if self._null_scores is not None:
             compared = scores if found.evidence is None else scores | {"evidence": found.evidence}
@@ -101,22 +103,28 @@ class KnowledgeBaseRetriever(BaseRetriever):
         words: QuestionWords,
         vector: NDArray[np.float32],
         spans: dict[int, tuple[int, int]],
-    ) -> dict[str, NDArray[np.float32]]:
+        *,
+        is_read: bool,
+    ) -> dict[str, NDArray[np.floating]]:
         """Return the scores of the second stage by name, shape (candidates,) each, and put the best sentences into `spans`.
 
         Passages that it does not look at keep the order of the first stage, behind those that it does.
         """
-        assert found.cosines is not None
+        assert found.known_cosines is not None
         assert found.evidence is not None
         near = best(found.evidence, self._settings.evidence_depth)
         fused = found.evidence.copy()
         if not len(near):
             return {"fused": fused}
         chunks = self._knowledge_base.chunks.chunks(found.numbers[near].tolist())
-        evidence = evidence_of(chunks, words, found.cosines[near], vector, self._sentence_embedder)
+        evidence = evidence_of(chunks, words, vector, self._sentence_embedder if is_read else None)
         fused[near] = fuse_second(
             PassageScores(
-                found.cosines[near], found.bm25[near], evidence.sentences, evidence.sentence_words, evidence.word_pairs
+                found.known_cosines[near],
+                found.bm25[near],
+                evidence.sentences,
+                evidence.sentence_words,
+                evidence.word_pairs,
             ),
             found.scales,
         )
@@ -126,22 +134,29 @@ class KnowledgeBaseRetriever(BaseRetriever):
         spans.update(zip(near.tolist(), evidence.best, strict=True))
         if evidence.sentences is None:
             return {"fused": fused}
-        sentences = found.cosines.copy()
+        sentences = np.full(len(fused), np.nan, np.float32)
         sentences[near] = evidence.sentences
         return {"sentence": sentences, "fused": fused}
+
+    def _is_read(self, question: str) -> bool:
+        """Whether sentences are embedded: to a model that was not made for the language, short ones are all alike."""
+        return self._sentence_embedder is not None and self._sentence_embedder.reads(question)
 
     def _nodes(
         self,
         numbers: NDArray[np.int64],
-        scores: dict[str, NDArray[np.float32]],
-        ranking: NDArray[np.float32],
+        scores: dict[str, NDArray[np.floating]],
+        ranking: NDArray[np.floating],
         order: NDArray[np.int64],
         spans: dict[int, tuple[int, int]],
     ) -> list[NodeWithScore]:
         nodes = read_nodes(
             self._knowledge_base.chunks,
             numbers[order].tolist(),
-            [{name: float(values[position]) for name, values in scores.items()} for position in order],
+            [
+                {name: float(values[position]) for name, values in scores.items() if not np.isnan(values[position])}
+                for position in order
+            ],
             None if self._selection is None else self._places.shown_at(self._selection, numbers[order]),
         )
         scored = [

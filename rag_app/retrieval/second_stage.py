@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from rag_app.datatypes import Chunk
-from rag_app.text import search_tokens, searchable, sentence_spans, size_in_units
+from rag_app.text import first_units, search_tokens, searchable, sentence_spans, size_in_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # best passages of the usual size, with their headings. The bundled model embeds as many in 0.3 s on two cores; twice as many
 # found hardly more (docs/benchmarks.md, "Retrieval").
 _MOST_UNITS = 2500
+# Of a passage no more is looked at than this: passages without a limit of size (data sets) may be whole books.
+_LOOKED_AT = 2000
 
 
 class SentenceEmbedder(Protocol):
@@ -34,12 +36,16 @@ class SentenceEmbedder(Protocol):
         """Return unit vectors, shape (texts, dimension)."""
         ...
 
+    def reads(self, text: str) -> bool:
+        """Whether the model was made for the language of a text."""
+        ...
+
 
 @dataclass(frozen=True)
 class Evidence:
     """What passages say to a question, shape (passages,) each; see `fusion.PassageScores`.
 
-    `best` are the spans of their best sentences in their texts.
+    `sentences` is not a number where no sentence was embedded. `best` are the spans of their best sentences in their texts.
     """
 
     sentences: NDArray[np.float32] | None
@@ -51,30 +57,32 @@ class Evidence:
 def evidence_of(
     chunks: Sequence[Chunk],
     words: QuestionWords,
-    cosines: NDArray[np.float32],
     vector: NDArray[np.float32],
     embedder: SentenceEmbedder | None,
 ) -> Evidence:
-    """Look at passages closely.
+    """Look at passages closely, at the beginning of one that is very long.
 
     Args:
         chunks: the passages, best first.
         words: of the question.
-        cosines: of the passages with the question, shape (passages,): they stand for sentences that are not embedded.
         vector: of the question, of unit length.
         embedder: None: no sentence is embedded.
     """
     weights = _weights(words)
     pairs = _question_pairs(words, weights)
-    spans = [list(sentence_spans(chunk.text)) or [(0, len(chunk.text))] for chunk in chunks]
+    seen = [first_units(chunk.text, _LOOKED_AT) or chunk.text[:_LOOKED_AT] for chunk in chunks]
+    spans = [list(sentence_spans(text)) or [(0, len(text))] for text in seen]
     shared = [
         np.array([_shared(chunk.text[start:end], weights) for start, end in parts], np.float32)
         for chunk, parts in zip(chunks, spans, strict=True)
     ]
-    word_pairs = np.array([_shared_pairs(chunk.embedded_text, pairs) for chunk in chunks], np.float32)
-    near = [] if embedder is None else _sentence_cosines(chunks, spans, vector, embedder)
+    headers = [chunk.embedded_text.removesuffix(chunk.text) for chunk in chunks]
+    word_pairs = np.array(
+        [_shared_pairs(header + text, pairs) for header, text in zip(headers, seen, strict=True)], np.float32
+    )
+    near = [] if embedder is None else _sentence_cosines(chunks, headers, spans, vector, embedder)
     best = []
-    sentences = None if embedder is None else cosines.copy()
+    sentences = None if embedder is None else np.full(len(chunks), np.nan, np.float32)
     for place, (parts, by_words) in enumerate(zip(spans, shared, strict=True)):
         ranking = near[place] if place < len(near) else by_words
         best.append(parts[int(ranking.argmax())])
@@ -113,6 +121,7 @@ def _shared_pairs(text: str, pairs: dict[tuple[str, str], float]) -> float:
 
 def _sentence_cosines(
     chunks: Sequence[Chunk],
+    headers: Sequence[str],
     spans: Sequence[Sequence[tuple[int, int]]],
     vector: NDArray[np.float32],
     embedder: SentenceEmbedder,
@@ -124,8 +133,7 @@ def _sentence_cosines(
     texts: list[str] = []
     ends: list[int] = []
     left = _MOST_UNITS
-    for chunk, parts in zip(chunks, spans, strict=True):
-        header = chunk.embedded_text.removesuffix(chunk.text)
+    for chunk, header, parts in zip(chunks, headers, spans, strict=True):
         new = [searchable(header + chunk.text[start:end]) for start, end in parts]
         left -= sum(map(size_in_units, new))
         if left < 0 and ends:

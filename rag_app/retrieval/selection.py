@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
@@ -24,9 +24,11 @@ from rag_app.text import search_tokens
 
 # For each passage that is kept so many are to be found: enough for every passage to have three duplicates.
 DEPTH_FACTOR = 4
-# Texts that share this much of their pairs of tokens (Jaccard) say the same: of 70 tokens, a chunk of the default size, one or
-# two may be others.
+# Texts that share this much of their pairs of tokens (Jaccard) say the same, where one has no word that the other lacks: a
+# footer more, or other white space. A single other word may turn what is said round (allowed, forbidden).
 _SAME_SHARE = 0.9
+# Nobody copies a passage that is longer than this by hand; where passages have no limit, comparing them would take seconds.
+_MOST_CHARACTERS = 20_000
 _SHINGLE_TOKENS = 2
 # Single words that change what is said: numbers however written, and negations. Chinese has them in other words as well
 # (一些, 不过), which only makes this more careful.
@@ -49,33 +51,46 @@ def groups_of_duplicates(texts: Sequence[str], headers: Sequence[str]) -> list[l
         headers: that of the table which a text continues, else empty; rows under another header say something else.
     """
     groups: list[list[int]] = []
-    comparable: dict[object, list[tuple[frozenset[tuple[str, ...]], list[int]]]] = {}
+    comparable: dict[object, list[tuple[_Words, list[int]]]] = {}
     for position, (text, header) in enumerate(zip(texts, headers, strict=True)):
-        shingles = _shingles(text)
+        if len(text) > _MOST_CHARACTERS:
+            groups.append([position])
+            continue
+        words = _words(text)
         alike = comparable.setdefault((header, _telling(text)), [])
-        group = next((group for first, group in alike if _say_the_same(first, shingles)), None)
+        group = next((group for first, group in alike if _say_the_same(first, words)), None)
         if group is None:
             group = []
             groups.append(group)
-            alike.append((shingles, group))
+            alike.append((words, group))
         group.append(position)
     return groups
+
+
+@dataclass(frozen=True)
+class _Words:
+    """The search tokens of a text, counted, and the runs of them."""
+
+    counts: Counter[str]
+    shingles: frozenset[tuple[str, ...]]
 
 
 def _telling(text: str) -> frozenset[tuple[str, int]]:
     return frozenset(Counter(found.lower() for found in _TELLING.findall(text)).items())
 
 
-def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    """Return the runs of search tokens in a text; all of them as one where they are fewer, none where there is no token."""
+def _words(text: str) -> _Words:
+    """Return the words of a text; all of them are one run where they are fewer, and there is none without a token."""
     tokens = search_tokens(text) or text.split()
     runs = range(max(len(tokens) - _SHINGLE_TOKENS + 1, 1))
-    return frozenset(tuple(tokens[first : first + _SHINGLE_TOKENS]) for first in runs)
+    return _Words(Counter(tokens), frozenset(tuple(tokens[first : first + _SHINGLE_TOKENS]) for first in runs))
 
 
-def _say_the_same(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> bool:
-    shared = len(one & other)
-    return shared >= _SAME_SHARE * (len(one) + len(other) - shared)
+def _say_the_same(one: _Words, other: _Words) -> bool:
+    if not (one.counts <= other.counts or other.counts <= one.counts):
+        return False
+    shared = len(one.shingles & other.shingles)
+    return shared >= _SAME_SHARE * (len(one.shingles) + len(other.shingles) - shared)
 
 
 def chosen(documents: Sequence[str], top_k: int, per_document: int | None) -> list[int]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 65536
 _SPREAD_SAMPLE = 4096
 _NORM_TOLERANCE = 1e-3
+WITHOUT_VECTOR = -1.0  # the cosine of a chunk that has no row
 
 
 def write_vectors(
@@ -150,7 +151,7 @@ class VectorIndex:
         """
         question = self._checked(question)
         distinct, inverse = np.unique(numbers, return_inverse=True)
-        best = np.full(len(distinct), -1.0, dtype=np.float32)
+        best = np.full(len(distinct), WITHOUT_VECTOR, dtype=np.float32)
         rows = self._rows_of(distinct)
         np.maximum.at(best, np.searchsorted(distinct, self.rows[rows]), self._cosines(question, rows))
         return best[inverse]

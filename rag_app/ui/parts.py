@@ -32,7 +32,7 @@ _STYLE = """<style>
 .rag-source summary { cursor: pointer; display: flex; flex-wrap: wrap; gap: .15rem .6rem; align-items: baseline; }
 .rag-source summary::marker { content: ""; }
 .rag-name { font-weight: 600; overflow-wrap: anywhere; flex: 1 1 12rem; }
-.rag-score { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.rag-score { font-variant-numeric: tabular-nums; }
 .rag-lead { flex: 1 1 100%; opacity: .75; font-size: .875em; overflow: hidden; text-overflow: ellipsis;
   white-space: nowrap; }
 .rag-source[open] .rag-lead { display: none; }

@@ -43,7 +43,7 @@ def answer(passages: tuple[Passage, ...], *, abstained: bool) -> Answer:
 
 def test_why_nothing_is_answered_is_said_in_shares_of_questions() -> None:
     said = answer((passage(percentile=0.64),), abstained=True).abstention
-    assert "36% of the questions that this knowledge base cannot answer" in said
-    assert "at most 10% is wanted" in said
+    assert "36.0% have a passage that scores as high" in said
+    assert "10.0% is the limit" in said
     assert "No passage was found" in answer((), abstained=True).abstention
     assert answer((passage(percentile=0.99),), abstained=False).abstention == ""

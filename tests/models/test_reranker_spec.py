@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rag_app.errors import ConfigurationError, ModelLoadError, ModelNotAvailable
+from rag_app.errors import ConfigurationError, ModelLoadError, ModelNotAvailable, UsageError
 from rag_app.models import reranker_spec
 from rag_app.models.catalogue import Catalogue, RerankerRow, Runs, load_catalogue
 from rag_app.models.reranker_spec import resolve_reranker
@@ -98,3 +98,9 @@ def test_a_prompt_without_the_two_tokens_is_refused(monkeypatch: pytest.MonkeyPa
     use(monkeypatch, row_for("my/own", prompt=("{question} {passage}",)))
     with pytest.raises(ConfigurationError, match="`yes` and `no`"):
         resolve_reranker("my/own", offline=True)
+
+
+def test_no_reranker_is_bundled_and_none_is_looked_for() -> None:
+    with pytest.raises(UsageError, match="No reranker is bundled") as refused:
+        resolve_reranker("bundled", offline=True)
+    assert "models list --kind reranker" in refused.value.remedy

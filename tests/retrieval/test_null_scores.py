@@ -140,6 +140,19 @@ def test_something_else_is_refused(damaged: dict[str, object]) -> None:
         NullScores.from_json(damaged)
 
 
+@pytest.mark.parametrize("nats", [float("nan"), float("inf"), 0.0, -3.0])
+def test_numbers_that_no_question_can_be_judged_by_are_refused(nulls: NullScores, nats: float) -> None:
+    with pytest.raises(KnowledgeBaseDamaged, match="finite"):
+        NullScores.from_json(nulls.as_json() | {"nats_per_cosine": nats})
+
+
+def test_a_retriever_that_was_not_measured_is_refused(nulls: NullScores) -> None:
+    values = json.loads(json.dumps(nulls.as_json()))
+    values["nulls"]["other"]["excesses"]["hybrid"] = []
+    with pytest.raises(KnowledgeBaseDamaged, match="hybrid is not whole"):
+        NullScores.from_json(values)
+
+
 def test_the_size_of_a_question_is_told_from_its_tokens() -> None:
     assert size_of(words("account", "lock", known=1)) == QuestionSize(2, 1, False)
     assert size_of(words("账", "号", "账号", "vpn")) == QuestionSize(4, 0, True)
@@ -185,3 +198,14 @@ def test_where_nothing_can_be_told_the_prior_stays() -> None:
 def test_passages_that_are_always_found_do_not_make_it_endless() -> None:
     others = [np.full(50, 0.1)] * 20
     assert fit_nats_per_cosine(np.full(20, 0.9), others, prior=20.0) < 100
+
+
+def test_a_share_of_exactly_nine_in_ten_is_nine_in_ten(nulls: NullScores) -> None:
+    questions = [
+        Unanswerable(QuestionSize(5, 2, False), {"cosine": 0.0, "bm25": float(n), "evidence": 0.0}, False)
+        for n in range(400)
+    ]
+    fitted = NullScores(1.0, fit_nulls(questions), "")
+    found = fitted.percentiles("keyword", {"bm25": np.array([359.5], np.float32)}, QuestionSize(5, 2, False))
+    assert found[0] == 0.9
+    assert found[0] >= 1 - 0.1

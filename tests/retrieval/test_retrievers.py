@@ -96,6 +96,10 @@ class Sentences:
     def __init__(self) -> None:
         self.embedded: list[str] = []
 
+    def reads(self, text: str) -> bool:
+        """Whether the model was made for the language of a text."""
+        return True
+
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.embedded.extend(texts)
         return np.stack([hash_vector(text) for text in texts])
@@ -112,7 +116,7 @@ def test_the_fused_score_is_that_of_the_second_stage(small_base: SmallBase, embe
     chunks = list(base.chunks.all_chunks())
     cosines = vectors.cosines(hash_vector(question), np.arange(len(chunks)))
     bm25, words = base.keywords.scores(question), base.keywords.read(question)
-    evidence = evidence_of(chunks, words, cosines, hash_vector(question), embedder)
+    evidence = evidence_of(chunks, words, hash_vector(question), embedder)
     scales = Scales(NATS_PER_DEVIATION / vectors.spread(hash_vector(question))[1], keyword_scale(words.weight))
     expected = fuse_second(
         PassageScores(cosines, bm25, evidence.sentences, evidence.sentence_words, evidence.word_pairs), scales
@@ -341,3 +345,12 @@ def test_a_passage_without_a_vector_is_found_by_its_words(tmp_path: Path) -> Non
         assert scores(without)["cosine"] == -1
     dense = make(embedding, retriever="dense", top_k=50).retrieve("49 " + QUESTION)
     assert len(dense) == 49
+
+
+def test_a_passage_that_lost_its_vector_is_judged_by_its_words(tmp_path: Path) -> None:
+    """A purge may leave such passages until the next build."""
+    make = make_many(tmp_path, 300, rows=np.arange(299))
+    asked = make(FixedEmbedding(vector=unit_vectors(1, 16, seed=7)[0].tolist()), retriever="hybrid")
+    (lost,) = asked._knowledge_base.chunks.chunks([299])
+    found = asked.retrieve(lost.text)
+    assert found[0].node.node_id == lost.id
