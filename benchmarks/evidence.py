@@ -4,7 +4,8 @@
     python benchmarks/evidence.py --kb sample
 
 A question counts where one of the first five passages covers a whole evidence span. The second table is of the default search
-and of the prompt, in the tokens of a generator: the passages as they were found, and with their neighbours.
+and of the prompt, in the tokens of a generator: the passages as they were found, and with their neighbours. Before them it says
+how many questions are refused, because nothing was found as far as the percentiles tell.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from llama_index.core.schema import QueryBundle
 from rag_app.answering.assembly import assemble_engine, choose_embedder
 from rag_app.answering.neighbours import Neighbours
 from rag_app.answering.prompt import Budget, build_prompt
-from rag_app.answering.query_engine import CitedQueryEngine
+from rag_app.answering.query_engine import Answered, CitedQueryEngine
 from rag_app.config import load_settings
 from rag_app.datatypes import Passage
 from rag_app.models.embedder import CatalogueEmbedding
@@ -56,7 +57,6 @@ def main() -> None:
     knowledge_base = KnowledgeBase.open(settings.indexes, arguments.kb)
     embedder = CatalogueEmbedding(choose_embedder(knowledge_base, None, offline=True))
     questions = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
-    questions = [question for question in questions if question["evidence"]]
     engines = {
         name: assemble_engine(
             knowledge_base,
@@ -66,6 +66,8 @@ def main() -> None:
         )
         for name in RETRIEVERS
     }
+    _print_refused(questions, engines[settings.retrieval.retriever])
+    questions = [question for question in questions if question["evidence"]]
     _print_found(questions, engines)
     generator = load_generator(
         arguments.generator, device="cpu", offline=True, max_new_tokens=settings.answering.max_new_tokens
@@ -73,6 +75,18 @@ def main() -> None:
     room = generator.metadata.context_window - settings.answering.max_new_tokens
     budget = Budget(generator.count_tokens, settings.answering.passage_tokens, room)  # type: ignore[attr-defined]
     _print_prompted(questions, engines[settings.retrieval.retriever], Neighbours(knowledge_base), budget)
+
+
+def _print_refused(questions: Sequence[dict[str, Any]], engine: CitedQueryEngine) -> None:
+    refused: dict[str, list[bool]] = defaultdict(list)
+    for question in questions:
+        *_, last = engine.ask(question["question"])
+        assert isinstance(last, Answered)
+        refused[question["stratum"]].append(last.answer.abstained)
+    print("| stratum | questions | refused |\n| --- | --- | --- |")
+    for stratum, values in refused.items():
+        print(f"| {stratum} | {len(values)} | {sum(values)} |")
+    print()
 
 
 def _print_found(questions: Sequence[dict[str, Any]], engines: dict[str, CitedQueryEngine]) -> None:

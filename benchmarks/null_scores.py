@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ from rag_app.store.knowledge_base import KnowledgeBase
 BASES = {"squad": ("clapnq", "scifact"), "xquad.zh": ("cmrc2018",), "xquad.en": ("clapnq", "scifact")}
 RETRIEVERS: tuple[RetrieverName, ...] = ("dense", "keyword", "hybrid")
 STATIC = "own/null-scores"
+SEED = 20261129
 WANTED = 1 - AnsweringSettings().false_alarm_rate
 
 Percentiles = NDArray[np.float64]
@@ -44,6 +46,7 @@ def main() -> None:
     """Print a Markdown table, and draw the distributions."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--own", type=int, default=600, help="own questions of each base, drawn with a fixed seed")
     parser.add_argument("--plot", type=Path, help="where the distributions are drawn, SVG")
     arguments = parser.parse_args()
     print(f"{machine()}\n")
@@ -59,6 +62,7 @@ def main() -> None:
             for base, foreign in BASES.items():
                 collection = load_collection(base, arguments.data, settings, model)
                 own = [question.text for question in collection.questions]
+                own = random.Random(SEED).sample(own, min(arguments.own, len(own)))
                 _report(collection.knowledge_base, embedder, own, foreign, arguments.data, drawn)
     if arguments.plot is not None:
         _plot(drawn, arguments.plot)
