@@ -171,7 +171,8 @@ def _date(value: str) -> _Group:
     begin, end = period(first) if first else None, period(last) if last else None
     if begin and end and begin[0] > end[1]:
         raise UsageError(
-            f"The filter 'date={value:.80}' ends before it begins.", f"For instance the other way round: date={last}..{first}"
+            f"The filter 'date={value:.80}' ends before it begins.",
+            f"For instance the other way round: date={last}..{first}",
         )
     if (first and begin is None) or (last and end is None):
         raise UsageError(

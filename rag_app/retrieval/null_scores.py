@@ -215,19 +215,21 @@ def _fit_null(asked: Sequence[Unanswerable]) -> Null:
 def _fit_level(asked: Sequence[Unanswerable], name: str) -> tuple[Level, NDArray[np.float64]]:
     """Fit level and spread of a score by least squares, and return the excess of each question too.
 
-    Drawn questions have a level of their own, being halves of sentences: they tell how far scores spread in these documents,
-    and the foreign ones, which look like what people ask, how high they are.
+    Both are those of the foreign questions, which look like what people ask. Drawn ones, halves of sentences, have a level of
+    their own: they tell how far scores spread in these documents.
     """
     best = np.array([question.best[name] for question in asked])
-    drawn = np.array([question.drawn for question in asked], np.float64)
+    drawn = np.array([question.drawn for question in asked], np.bool_)
+    foreign = ~drawn if not drawn.all() else drawn
     terms = _terms([question.size for question in asked])
-    with_drawn = np.column_stack([terms, drawn])
-    level = np.linalg.lstsq(with_drawn, best, rcond=None)[0]
-    residuals = best - with_drawn @ level
-    spread = np.linalg.lstsq(terms, np.abs(residuals), rcond=None)[0]
-    least = max(_LEAST_SPREAD * float(np.abs(residuals).mean()), 1e-6)
+    level = np.linalg.lstsq(terms[foreign], best[foreign], rcond=None)[0]
+    residuals = best - terms @ level
+    if drawn.any():
+        residuals[drawn] -= residuals[drawn].mean()
+    spread = np.linalg.lstsq(terms[foreign], np.abs(residuals[foreign]), rcond=None)[0]
+    least = max(_LEAST_SPREAD * float(np.abs(residuals[foreign]).mean()), 1e-6)
     excess: NDArray[np.float64] = residuals / np.maximum(terms @ spread, least)
-    return Level(tuple(level[:-1].tolist()), tuple(spread.tolist()), least), excess
+    return Level(tuple(level.tolist()), tuple(spread.tolist()), least), excess
 
 
 def fit_nats_per_cosine(own: NDArray[np.float64], others: Sequence[NDArray[np.float64]], prior: float) -> float:
