@@ -8,7 +8,6 @@ This module knows nothing of what is made of the scores (`rag_app/retrieval/null
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,12 +23,12 @@ from rag_app.retrieval.foreign_questions import foreign_questions
 from rag_app.retrieval.null_scores import NullScores, Unanswerable, fit_nats_per_cosine, fit_nulls, size_of
 from rag_app.store.keywords import KeywordIndex
 from rag_app.store.vectors import VectorIndex
-from rag_app.text import HAN, HANGUL, KANA, first_units, search_tokens, searchable, sentence_spans, size_in_units
+from rag_app.text import CJK_CHARACTER, first_units, search_tokens, searchable, sentence_spans, size_in_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# So many tell the nats of a cosine to a tenth (docs/benchmarks.md, "Retrieval").
+# Enough that a quarter of them gives much the same nats; each is one short text more to embed.
 DRAWN = 150
 # A sentence that is drawn has so many units of size at least, so that half of it still says something.
 _LEAST_UNITS = 10
@@ -38,7 +37,6 @@ _MOST_UNITS = 60  # of a half: text without a full stop may be one sentence from
 _LEAST_CHARACTERS = 6
 # The nearest passages stand for all others when the own one is told from them.
 _OTHERS = 1000
-_CJK_CHARACTER = re.compile(f"[{HAN}{KANA}{HANGUL}]")
 _MOSTLY_CJK = 0.3
 
 
@@ -73,7 +71,7 @@ def _digest(text: str) -> bytes:
 
 def _half(sentence: str) -> str:
     """Return half of a sentence, from anywhere in it: by characters where it is mostly CJK, else by words."""
-    is_cjk = len(_CJK_CHARACTER.findall(sentence)) > _MOSTLY_CJK * len(sentence)
+    is_cjk = len(CJK_CHARACTER.findall(sentence)) > _MOSTLY_CJK * len(sentence)
     parts: Sequence[str] = sentence if is_cjk else sentence.split()
     length = max(len(parts) // 2, _LEAST_CHARACTERS if is_cjk else _LEAST_WORDS)
     first = _digest(sentence)[1] % (max(len(parts) - length, 0) + 1)
@@ -125,8 +123,7 @@ class CalibrationQuestions:
             for one, vector in self._drawn()
             if len(allowed := self._others(one))
         ]
-        digest = hashlib.sha256("\0".join(self.foreign).encode()).hexdigest()[:16]
-        return NullScores(nats, fit_nulls([*foreign, *drawn]), digest).as_json()
+        return NullScores(nats, fit_nulls([*foreign, *drawn])).as_json()
 
     def _drawn(self) -> list[tuple[DrawnQuestion, NDArray[np.float32]]]:
         return list(zip(self.drawn, self.vectors[len(self.foreign) :], strict=True))

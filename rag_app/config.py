@@ -71,8 +71,7 @@ class IndexSettings(_Stage):
 class RetrievalSettings(_Stage):
     """How passages are found.
 
-    Of the `evidence_depth` best passages of a hybrid search each sentence is looked at; 20 find what 50 do (docs/benchmarks.md,
-    "Retrieval").
+    Of the `evidence_depth` best passages of a hybrid search each sentence is looked at (docs/scores.md).
     Where there is a reranker, `rerank_depth` passages are given to it, and the best `top_k` of them are kept: its time grows
     with that number (docs/reranking.md, "What it costs").
     `per_document` is how many passages of one document are shown at most, as long as others fill the rest; None: any number,

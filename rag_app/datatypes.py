@@ -232,6 +232,10 @@ class IndexDescription:
     libraries: tuple[str, ...] = ()
 
 
+# Under this name the scores of a passage, by their names, travel in a LlamaIndex node's metadata.
+SCORES = "scores"
+
+
 @dataclass(frozen=True)
 class Passage:
     """A chunk retrieved for a question. `n` is its number in the answer, from 1; `scores` holds each score by name.

@@ -22,6 +22,7 @@ HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 KANA = "\u3040-\u30ff\u31f0-\u31ff"
 HANGUL = "\uac00-\ud7a3\u1100-\u11ff"
 _CJK = HAN + KANA + HANGUL
+CJK_CHARACTER = re.compile(f"[{_CJK}]")
 
 # To be raised whenever `search_tokens` or `searchable` give something else for any text: indexes are then made anew.
 SEARCH_TEXT_VERSION = 2

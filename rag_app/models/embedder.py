@@ -42,8 +42,8 @@ CPU_BATCH_TOKENS = 1024
 GPU_BATCH_TOKENS = 16384
 # Batches are halved when a GPU's memory is used up, down to this.
 _LEAST_BATCH_TOKENS = 256
-# Parameters that each token goes through. On two cores three thousand tokens take 0.2 s with the 11 million of MiniLM-L6, so
-# twice as many stay within 0.4 s; the GPU's bound is that of models with half a gigabyte of weights, and not measured.
+# Parameters that each token goes through: the small models of six to twelve layers of 384 on a CPU, those with half a gigabyte
+# of weights on a GPU, which is not measured. `benchmarks/search_time.py` tells what the bundled model takes.
 _QUICK_PARAMETERS_CPU = 25_000_000
 _QUICK_PARAMETERS_GPU = 400_000_000
 # Texts that LlamaIndex hands over at once; batches are cut from them by tokens.

@@ -22,6 +22,7 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 from torch.nn.utils.rnn import pad_sequence
 
+from rag_app.datatypes import SCORES
 from rag_app.errors import RerankingError
 from rag_app.models.batches import run_each, token_batches
 from rag_app.models.device import resolve_device
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Among a node's scores, its name for what it gives.
-SCORES = "scores"
 SCORE = "reranker"
 
 

@@ -16,8 +16,8 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from rag_app.config import RetrievalSettings
-from rag_app.datatypes import Fingerprint
-from rag_app.retrieval.nodes import SCORES
+from rag_app.datatypes import SCORES, Fingerprint
+from rag_app.retrieval.nodes import node_with
 from rag_app.retrieval.probability import FEATURES, predict, question_features
 from rag_app.store.calibrations import Calibration, ProbabilityModel, read_calibrations
 
@@ -121,8 +121,4 @@ def features_of(nodes: Sequence[NodeWithScore], names: Sequence[str]) -> NDArray
 
 
 def _with_probability(scored: NodeWithScore, probability: float) -> NodeWithScore:
-    metadata = scored.node.metadata
-    scores = {**metadata.get(SCORES, {}), PROBABILITY: probability}
-    return NodeWithScore(
-        node=scored.node.model_copy(update={"metadata": metadata | {SCORES: scores}}), score=scored.score
-    )
+    return node_with(scored, {SCORES: {**scored.node.metadata.get(SCORES, {}), PROBABILITY: probability}})

@@ -14,10 +14,9 @@ from typing import Any
 
 from llama_index.core.schema import NodeRelationship, NodeWithScore, ObjectType, RelatedNodeInfo, TextNode
 
-from rag_app.datatypes import Chunk, Passage, Place
+from rag_app.datatypes import SCORES, Chunk, Passage, Place
 from rag_app.store.chunks import ChunkStore, DocumentFacts
 
-SCORES = "scores"
 BEST_SENTENCE = "best_sentence"
 ALSO_IN = "also_in"
 FOUND = "found"

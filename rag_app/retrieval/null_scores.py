@@ -15,7 +15,6 @@ This module knows nothing of models, files or nodes; `ingest/calibrating.py` ask
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ import numpy as np
 from rag_app.config import RetrieverName
 from rag_app.errors import KnowledgeBaseDamaged
 from rag_app.store.keywords import QuestionWords
-from rag_app.text import HAN, HANGUL, KANA
+from rag_app.text import CJK_CHARACTER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +42,6 @@ COMPARED: Mapping[RetrieverName, tuple[str, ...]] = {
     "keyword": ("bm25",),
     "hybrid": ("cosine", "evidence"),
 }
-_CJK_CHARACTER = re.compile(f"[{HAN}{KANA}{HANGUL}]")
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class QuestionSize:
 
 def size_of(words: QuestionWords) -> QuestionSize:
     """Return the size of a question."""
-    cjk = sum(bool(_CJK_CHARACTER.match(token)) for token in words.tokens)
+    cjk = sum(bool(CJK_CHARACTER.match(token)) for token in words.tokens)
     return QuestionSize(len(words.tokens), words.known, 2 * cjk > len(words.tokens))
 
 
@@ -105,12 +103,11 @@ class Null:
 class NullScores:
     """What scores are worth under one embedding model.
 
-    `nulls` by kind of script (`cjk`, `other`); `questions` is a digest of the foreign questions that were asked.
+    `nulls` by kind of script (`cjk`, `other`).
     """
 
     nats_per_cosine: float
     nulls: Mapping[str, Null]
-    questions: str
 
     def percentiles(
         self, retriever: RetrieverName, scores: Mapping[str, NDArray[np.float32]], size: QuestionSize
@@ -143,7 +140,7 @@ class NullScores:
                 )
                 for kind, null in values["nulls"].items()
             }
-            read = cls(float(values["nats_per_cosine"]), nulls, str(values["questions"]))
+            read = cls(float(values["nats_per_cosine"]), nulls)
             read._check()
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise KnowledgeBaseDamaged(

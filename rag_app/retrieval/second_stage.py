@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from rag_app.store.keywords import QuestionWords
 
 # The sentences that are embedded for one question are no larger than this together, about as many tokens: those of the ten
-# best passages of the usual size, with their headings. The bundled model embeds as many in 0.3 s on two cores; twice as many
-# found hardly more (docs/benchmarks.md, "Retrieval").
+# best passages of the usual size, with their headings. `benchmarks/search_time.py`
+# tells what that takes.
 _MOST_UNITS = 2500
 # Of a passage no more is looked at than this: passages without a limit of size (data sets) may be whole books.
 _LOOKED_AT = 2000

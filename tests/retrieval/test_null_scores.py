@@ -52,7 +52,7 @@ def percentiles(nulls: NullScores, questions: list[Unanswerable]) -> NDArray[np.
 @pytest.fixture(scope="module")
 def nulls() -> NullScores:
     questions = [*asked(400, 1), *asked(400, 2, cjk=True, shift=5.0), *asked(100, 3, drawn=True, shift=2.0)]
-    return NullScores(20.0, fit_nulls(questions), "digest")
+    return NullScores(20.0, fit_nulls(questions))
 
 
 @pytest.mark.parametrize(("cjk", "shift"), [(False, 0.0), (True, 5.0)])
@@ -84,8 +84,8 @@ def test_a_higher_score_has_no_lower_percentile(nulls: NullScores) -> None:
 
 def test_drawn_questions_do_not_move_the_level_of_those_that_people_ask() -> None:
     foreign = asked(400, 1)
-    alone = NullScores(1.0, fit_nulls(foreign), "")
-    beside = NullScores(1.0, fit_nulls([*foreign, *asked(150, 3, drawn=True, shift=50.0)]), "")
+    alone = NullScores(1.0, fit_nulls(foreign))
+    beside = NullScores(1.0, fit_nulls([*foreign, *asked(150, 3, drawn=True, shift=50.0)]))
     questions = asked(300, 11)
     assert abs(percentiles(alone, questions).mean() - percentiles(beside, questions).mean()) < 0.05
 
@@ -97,7 +97,7 @@ def test_a_kind_of_script_without_a_question_has_the_null_of_all() -> None:
 
 def test_questions_that_all_score_alike_do_not_divide_by_zero() -> None:
     same = [Unanswerable(QuestionSize(5, 2, False), {"cosine": 0.0, "bm25": 0.0, "evidence": 0.0}, False)] * 20
-    found = NullScores(1.0, fit_nulls(same), "").percentiles(
+    found = NullScores(1.0, fit_nulls(same)).percentiles(
         "keyword", {"bm25": np.array([-1, 0, 1], np.float32)}, QuestionSize(5, 2, False)
     )
     assert found[0] <= found[1] <= found[2]
@@ -118,7 +118,7 @@ def test_a_hybrid_search_is_sure_where_either_of_its_scores_is() -> None:
         )
         for _ in range(400)
     ]
-    fitted = NullScores(1.0, fit_nulls(questions), "")
+    fitted = NullScores(1.0, fit_nulls(questions))
 
     def percentile(cosine: float, evidence: float) -> float:
         scores = {"cosine": np.array([cosine], np.float32), "evidence": np.array([evidence], np.float32)}
@@ -134,7 +134,7 @@ def test_what_is_written_is_read_again(nulls: NullScores) -> None:
     assert NullScores.from_json(json.loads(json.dumps(nulls.as_json()))) == nulls
 
 
-@pytest.mark.parametrize("damaged", [{}, {"nats_per_cosine": "much", "nulls": {}, "questions": ""}, {"nulls": []}])
+@pytest.mark.parametrize("damaged", [{}, {"nats_per_cosine": "much", "nulls": {}}, {"nulls": []}])
 def test_something_else_is_refused(damaged: dict[str, object]) -> None:
     with pytest.raises(KnowledgeBaseDamaged, match="statistics of the scores"):
         NullScores.from_json(damaged)
@@ -205,7 +205,7 @@ def test_a_share_of_exactly_nine_in_ten_is_nine_in_ten(nulls: NullScores) -> Non
         Unanswerable(QuestionSize(5, 2, False), {"cosine": 0.0, "bm25": float(n), "evidence": 0.0}, False)
         for n in range(400)
     ]
-    fitted = NullScores(1.0, fit_nulls(questions), "")
+    fitted = NullScores(1.0, fit_nulls(questions))
     found = fitted.percentiles("keyword", {"bm25": np.array([359.5], np.float32)}, QuestionSize(5, 2, False))
     assert found[0] == 0.9
     assert found[0] >= 1 - 0.1
