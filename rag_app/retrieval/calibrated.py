@@ -34,8 +34,12 @@ def conditions_of(settings: RetrievalSettings, reranker: str | None) -> dict[str
 
     How many passages are shown decides neither, nor whether there is an answer. With a reranker, how many it is given does.
     """
-    left_out = {"retriever", "top_k"} | ({"rerank_depth"} if reranker is None else set())
-    return settings.model_dump(mode="json", exclude=left_out) | {"reranker": reranker}
+    conditions = settings.model_dump(mode="json", exclude={"retriever", "top_k", "rerank_depth"}) | {
+        "reranker": reranker
+    }
+    if reranker is not None:
+        conditions["rerank_depth"] = max(settings.rerank_depth, settings.top_k)
+    return conditions
 
 
 def find_calibration(
