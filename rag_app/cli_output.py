@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rag_app.answering.query_engine import Answered, AnswerEvent, Retrieved, Written
+from rag_app.answering.query_engine import Answered, AnswerEvent, Retrieved
+from rag_app.answering.writers import Written
 from rag_app.datatypes import Answer, Passage
 from rag_app.models.reranker_spec import UNSEEN
 from rag_app.terminal import print_json

@@ -321,7 +321,8 @@ class Answer:
     """Everything that came of a question. `text` is None where no generator was asked, and empty where it said nothing.
 
     `abstained` is true where nothing was found to answer from: no passage, or none with the `wanted_percentile`. The passages
-    are then the closest ones. `timings` are seconds by stage.
+    are then the closest ones. `timings` are seconds by stage. `prompt` names the prompt that the generator was asked with, and
+    `is_cut` is true where its answer ended at the limit of tokens.
     """
 
     question: str
@@ -334,6 +335,8 @@ class Answer:
     timings: Mapping[str, float] = field(default_factory=dict)
     reranker: str | None = None
     wanted_percentile: float = 0.0
+    prompt: str | None = None
+    is_cut: bool = False
 
     @property
     def abstention(self) -> str:

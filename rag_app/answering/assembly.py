@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rag_app.answering.neighbours import Neighbours
 from rag_app.answering.query_engine import CitedQueryEngine
+from rag_app.answering.writers import GeneratorWriter
 from rag_app.config import ModelSettings, Settings
 from rag_app.models.embedder_spec import EmbedderSpec, embedder_name, resolve_embedder
 from rag_app.models.hub import Announce, quietly
@@ -98,7 +99,9 @@ def assemble_engine(
             postprocessors.append(ProbabilityPostprocessor(calibration))
     return CitedQueryEngine(
         retriever,
-        llm,
+        None
+        if llm is None
+        else GeneratorWriter(llm, settings.answering, embed_model if embed_model.is_quick else None),
         answering=settings.answering,
         limits=settings.limits,
         embedder_name=fingerprint.model,

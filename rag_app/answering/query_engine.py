@@ -9,27 +9,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.response.schema import Response
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.llms import LLM
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from rag_app.answering.abstention import is_found
-from rag_app.answering.citations import MarkerFilter, cite
 from rag_app.answering.neighbours import Neighbours
-from rag_app.answering.prompt import Budget, Prompt, TokenCounter, build_prompt
 from rag_app.answering.question import checked_question
+from rag_app.answering.writers import Draft, Waiting, Writer, Writing, Written
 from rag_app.config import AnsweringSettings, LimitSettings
 from rag_app.datatypes import Answer, Passage
-from rag_app.errors import GenerationError, RagAppError
 from rag_app.retrieval.nodes import passages_of
-from rag_app.text import size_in_units
 
 
 @dataclass(frozen=True)
@@ -45,29 +42,22 @@ class Retrieved:
 
 
 @dataclass(frozen=True)
-class Written:
-    """The generator has written some more text."""
-
-    text: str
-
-
-@dataclass(frozen=True)
 class Answered:
     """All is done."""
 
     answer: Answer
 
 
-AnswerEvent = Retrieved | Written | Answered
+AnswerEvent = Retrieved | Waiting | Written | Answered
 
 
 class CitedQueryEngine(BaseQueryEngine):
-    """Answers a question from retrieved passages, with citations. Without an `llm` it stops at the passages."""
+    """Answers a question from retrieved passages, with citations. Without a `writer` it stops at the passages."""
 
     def __init__(
         self,
         retriever: BaseRetriever,
-        llm: LLM | None,
+        writer: Writer | None,
         *,
         answering: AnsweringSettings,
         limits: LimitSettings,
@@ -82,7 +72,7 @@ class CitedQueryEngine(BaseQueryEngine):
         """
         super().__init__(callback_manager=CallbackManager([]))
         self._retriever = retriever
-        self._llm = llm
+        self._writer = writer
         self._answering = answering
         self._limits = limits
         self._embedder_name = embedder_name
@@ -110,34 +100,29 @@ class CitedQueryEngine(BaseQueryEngine):
         clock.lap("retrieval" if self._reranker_name is None else "reranking")
         wanted = 1 - self._answering.false_alarm_rate
         found = is_found(passages_of(nodes), wanted)
-        if self._llm is not None and self._neighbours is not None and found:
-            budget = self._budget(self._llm)
+        budget = self._writer.budget if self._writer is not None and found else None
+        if budget is not None and self._neighbours is not None:
             nodes = self._neighbours.joined(nodes, budget.size, budget.room(question))
             clock.lap("neighbours")
         passages = passages_of(nodes)
         yield Retrieved(passages, tuple(nodes), found)
-        text, given = None, passages
-        if self._llm is not None and found:
-            prompt = build_prompt(question, passages, self._budget(self._llm))
-            text, given = "", prompt.passages
-            for piece in self._write(self._llm, prompt):
-                clock.lap_once("first_text")
-                text += piece
-                yield Written(piece)
-            text = text.strip()
-            clock.lap("generation")
+        draft = None
+        if self._writer is not None and found:
+            draft = yield from _timed(self._writer.write(question, passages), clock)
         yield Answered(
             Answer(
                 question=question,
-                text=text,
+                text=draft.text if draft else None,
                 abstained=not found,
-                sentences=cite(text, given) if text else (),
+                sentences=draft.sentences if draft else (),
                 passages=passages,
                 embedder=self._embedder_name,
-                generator=self._llm.metadata.model_name if self._llm else None,
+                generator=self._writer.name if self._writer else None,
                 timings=clock.laps,
                 reranker=self._reranker_name,
                 wanted_percentile=wanted,
+                prompt=draft.prompt if draft else None,
+                is_cut=draft.is_cut if draft else False,
             )
         )
 
@@ -149,38 +134,6 @@ class CitedQueryEngine(BaseQueryEngine):
         for postprocessor in self._node_postprocessors:
             nodes = postprocessor.postprocess_nodes(nodes, query_bundle=query_bundle)
         return nodes
-
-    def _budget(self, llm: LLM) -> Budget:
-        window = llm.metadata.context_window
-        return Budget(
-            _token_counter(llm),
-            passage_tokens=self._answering.passage_tokens,
-            window=window - min(self._answering.max_new_tokens, window // 2),
-            special_tokens=getattr(llm, "special_tokens", ()),
-        )
-
-    def _write(self, llm: LLM, prompt: Prompt) -> Iterator[str]:
-        """Yield the answer's text as the generator writes it, without markers of passages that it was not given."""
-        shown = MarkerFilter(len(prompt.passages))
-        stream = None
-        try:
-            stream = llm.stream_chat(prompt.messages)
-            for response in stream:
-                if text := shown.feed(response.delta or ""):
-                    yield text
-            if text := shown.finish():
-                yield text
-        except RagAppError:
-            raise
-        except Exception as error:  # any LlamaIndex LLM may be plugged in; its reader gets a sentence all the same
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise GenerationError(
-                f"{llm.metadata.model_name} failed while writing: {reason:.300}.",
-                "The passages found are still shown.",
-            ) from error
-        finally:
-            if stream is not None:
-                stream.close()
 
     def _query(self, query_bundle: QueryBundle) -> Response:
         retrieved, *_, answered = self.ask(query_bundle.query_str)
@@ -199,10 +152,19 @@ class CitedQueryEngine(BaseQueryEngine):
         return self._query(query_bundle)
 
 
-def _token_counter(llm: LLM) -> TokenCounter:
-    """Return the generator's own counter; for another LlamaIndex LLM the model-free unit, which counts high."""
-    counter: TokenCounter = getattr(llm, "count_tokens", size_in_units)
-    return counter
+def _timed(writing: Writing, clock: _Clock) -> Writing:
+    """Hand on what is written, with the seconds to the first text and to the last."""
+    with closing(writing):
+        try:
+            while True:
+                event = next(writing)
+                if isinstance(event, Written):
+                    clock.lap_once("first_text")
+                yield event
+        except StopIteration as end:
+            draft: Draft = end.value
+    clock.lap("generation")
+    return draft
 
 
 class _Clock:

@@ -264,7 +264,8 @@ def _ask(
 def _follow(
     engine: CitedQueryEngine, turn: Turn, status: DeltaGenerator, text: DeltaGenerator, sources: DeltaGenerator
 ) -> None:
-    from rag_app.answering.query_engine import Answered, Retrieved, Written
+    from rag_app.answering.query_engine import Answered, Retrieved
+    from rag_app.answering.writers import Written
 
     status.html(busy_html("Searching ..."))
     with closing(engine.ask(turn.question)) as events:  # type: ignore[type-var]

@@ -18,7 +18,8 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import QueryEngineTool
 
 from rag_app.answering.neighbours import Neighbours
-from rag_app.answering.query_engine import Answered, CitedQueryEngine, Retrieved, Written
+from rag_app.answering.query_engine import Answered, CitedQueryEngine, Retrieved
+from rag_app.answering.writers import GeneratorWriter, Written
 from rag_app.config import AnsweringSettings, LimitSettings, RetrievalSettings
 from rag_app.datatypes import Answer
 from rag_app.errors import GenerationError, QuestionError
@@ -43,10 +44,11 @@ def engine_over(
     retriever = KnowledgeBaseRetriever(
         opened, opened.vectors(base.fingerprint), HashEmbedding(), RetrievalSettings(**retrieval)
     )
+    answering = AnsweringSettings(passage_tokens=passage_tokens)
     return CitedQueryEngine(
         retriever,
-        llm,
-        answering=AnsweringSettings(passage_tokens=passage_tokens),
+        None if llm is None else GeneratorWriter(llm, answering),
+        answering=answering,
         limits=LimitSettings(),
         embedder_name="fake/hash-embedding",
         node_postprocessors=postprocessors,
@@ -308,7 +310,7 @@ def test_a_foreign_retriever_plugs_in() -> None:
 
     engine = CitedQueryEngine(
         Foreign(),
-        ScriptedLLM("Locked for 30 minutes."),
+        GeneratorWriter(ScriptedLLM("Locked for 30 minutes."), AnsweringSettings()),
         answering=AnsweringSettings(),
         limits=LimitSettings(),
     )

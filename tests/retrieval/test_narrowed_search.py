@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from llama_index.core.vector_stores.types import MetadataFilter, MetadataFilters
 
 from rag_app.answering.query_engine import Answered, CitedQueryEngine
+from rag_app.answering.writers import GeneratorWriter
 from rag_app.cli_output import answer_as_json
 from rag_app.config import AnsweringSettings, LimitSettings, RetrievalSettings
 from rag_app.datatypes import Chunk, Document
@@ -173,7 +174,7 @@ def test_neither_the_prompt_nor_the_json_names_a_document_outside(own: Own, retr
     llm = ScriptedLLM("An answer [1].")
     engine = CitedQueryEngine(
         own.retriever(retriever, filters_of(terms, own.opened)),
-        llm,
+        GeneratorWriter(llm, AnsweringSettings()),
         answering=AnsweringSettings(),
         limits=LimitSettings(),
     )

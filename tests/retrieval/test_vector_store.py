@@ -28,6 +28,7 @@ from llama_index.core.vector_stores.types import (
 )
 
 from rag_app.answering.query_engine import CitedQueryEngine
+from rag_app.answering.writers import GeneratorWriter
 from rag_app.config import AnsweringSettings, LimitSettings
 from rag_app.datatypes import Chunk, Document
 from rag_app.errors import EmbedderMismatch, EmbeddingError, KnowledgeBaseEmpty, ReadOnlyStore, UsageError
@@ -112,7 +113,7 @@ def test_it_answers_without_blocking_the_caller_as_well(small_base: SmallBase) -
 def test_our_engine_takes_its_retriever_and_cites_its_passages(small_base: SmallBase) -> None:
     engine = CitedQueryEngine(
         index_over(small_base).as_retriever(similarity_top_k=2),
-        ScriptedLLM("An account is locked for 30 minutes [1]."),
+        GeneratorWriter(ScriptedLLM("An account is locked for 30 minutes [1]."), AnsweringSettings()),
         answering=AnsweringSettings(),
         limits=LimitSettings(),
     )

@@ -1,0 +1,149 @@
+"""What writes an answer from the passages that were found, piece by piece: here a generator, in `quoting.py` nobody.
+
+A generator is any LlamaIndex `LLM`. What it writes is let through without markers of passages that it was not given; its
+citations are checked when it has ended. This module knows nothing of retrieval or screens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from llama_index.core.llms import LLM
+
+from rag_app.answering.citations import MarkerFilter, cite
+from rag_app.answering.prompt import Budget, Prompt, TokenCounter, build_prompt
+from rag_app.config import AnsweringSettings
+from rag_app.datatypes import Passage, Sentence
+from rag_app.errors import GenerationError, RagAppError
+from rag_app.text import size_in_units
+
+if TYPE_CHECKING:
+    from rag_app.retrieval.second_stage import SentenceEmbedder
+
+# Under these names a generator of ours says in a response how many answers are written before this one, and why it ended.
+WAITING = "waiting"
+FINISH_REASON = "finish_reason"
+_CUT = "length"  # as OpenAI's API calls the end at the limit of tokens
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The model writes for others first; `place` of them are before this one."""
+
+    place: int
+
+
+@dataclass(frozen=True)
+class Written:
+    """Some more text is written."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What was written. `prompt` names the prompt it was asked with; `is_cut` is true where the limit of tokens ended it."""
+
+    text: str
+    sentences: tuple[Sentence, ...]
+    prompt: str | None = None
+    is_cut: bool = False
+
+
+Writing = Generator[Waiting | Written, None, Draft]
+
+
+class Writer(Protocol):
+    """What writes answers."""
+
+    @property
+    def name(self) -> str:
+        """The name that is recorded with the answer."""
+        ...
+
+    @property
+    def budget(self) -> Budget | None:
+        """What it can be given; None where passages are used as they were found."""
+        ...
+
+    def write(self, question: str, passages: Sequence[Passage]) -> Writing:
+        """Yield the answer as it is written, and return it whole; closing stops it.
+
+        Raises:
+            GenerationError: it failed.
+        """
+        ...
+
+
+class GeneratorWriter:
+    """Writes with a generator."""
+
+    def __init__(self, llm: LLM, answering: AnsweringSettings, embedder: SentenceEmbedder | None = None) -> None:
+        """Take the generator, and what tells by vectors which sentence of a passage supports one of the answer."""
+        self._llm = llm
+        self._answering = answering
+        self._embedder = embedder
+
+    @property
+    def name(self) -> str:
+        """The generator's name."""
+        return str(self._llm.metadata.model_name)
+
+    @property
+    def budget(self) -> Budget:
+        """What the generator can be given, in its own tokens."""
+        window = self._llm.metadata.context_window
+        return Budget(
+            _token_counter(self._llm),
+            passage_tokens=self._answering.passage_tokens,
+            window=window - min(self._answering.max_new_tokens, window // 2),
+            special_tokens=getattr(self._llm, "special_tokens", ()),
+        )
+
+    def write(self, question: str, passages: Sequence[Passage]) -> Writing:
+        """Yield the answer as the generator writes it; its citations are computed at the end.
+
+        Raises:
+            GenerationError: the generator failed, or no passage fits beside the question.
+        """
+        prompt = build_prompt(question, passages, self.budget)
+        shown = MarkerFilter(len(prompt.passages))
+        text, reason = "", None
+        stream = None
+        try:
+            stream = self._llm.stream_chat(prompt.messages)
+            for response in stream:
+                told = response.message.additional_kwargs
+                reason = told.get(FINISH_REASON, reason)
+                if WAITING in told:
+                    yield Waiting(told[WAITING])
+                if piece := shown.feed(response.delta or ""):
+                    text += piece
+                    yield Written(piece)
+            if piece := shown.finish():
+                text += piece
+                yield Written(piece)
+        except RagAppError:
+            raise
+        except Exception as error:  # any LlamaIndex LLM may be plugged in; its reader gets a sentence all the same
+            first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise GenerationError(
+                f"{self.name} failed while writing: {first_line:.300}.", "The passages found are still shown."
+            ) from error
+        finally:
+            if stream is not None:
+                stream.close()
+        text = text.strip()
+        return Draft(text, _cited(text, prompt), is_cut=reason == _CUT)
+
+
+def _cited(text: str, prompt: Prompt) -> tuple[Sentence, ...]:
+    return cite(text, prompt.passages) if text else ()
+
+
+def _token_counter(llm: LLM) -> TokenCounter:
+    """Return the generator's own counter; for another LlamaIndex LLM the model-free unit, which counts high."""
+    counter: TokenCounter = getattr(llm, "count_tokens", size_in_units)
+    return counter
