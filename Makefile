@@ -40,7 +40,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 $(INSTALLED_DEV): $(INSTALLED)
-	$(PIP) --constraint constraints.txt --editable ".[bundled,dev,ocr]"
+	$(PIP) --constraint constraints.txt --editable ".[bundled,dev,ocr,served]"
 	touch $@
 
 test: $(INSTALLED_DEV)

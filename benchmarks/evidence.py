@@ -24,7 +24,7 @@ from llama_index.core.schema import QueryBundle
 
 from rag_app.answering.assembly import assemble_engine, choose_embedder
 from rag_app.answering.neighbours import Neighbours
-from rag_app.answering.prompt import Budget, build_prompt
+from rag_app.answering.prompting.prompt import Budget, build_prompt
 from rag_app.answering.query_engine import Answered, CitedQueryEngine
 from rag_app.config import load_settings
 from rag_app.datatypes import Passage

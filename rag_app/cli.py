@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rag_app.cli_kb import kb_app
-from rag_app.cli_loading import embedder_of, reranker_of
+from rag_app.cli_loading import embedder_of, generator_of, reranker_of
 from rag_app.cli_models import models_app
 from rag_app.cli_options import AsJson, Device, Hub, Indexes, Offline
 from rag_app.cli_similarity import similarity
@@ -38,7 +38,12 @@ def ask(
     question: Annotated[str, typer.Argument(help="What you want to know.")],
     kb: Annotated[str, typer.Option(help="Name of the knowledge base.")] = "default",
     embed_model: Annotated[str | None, typer.Option(help="One of the base's embedding models; else its first.")] = None,
-    generator: Annotated[str | None, typer.Option(help="A Hugging Face id, a folder, or 'bundled'.")] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            help="A Hugging Face id, a folder, a GGUF file, served:NAME, 'bundled', or 'quote': the passages' own sentences."
+        ),
+    ] = None,
     reranker: Annotated[
         str | None,
         typer.Option(help="A Hugging Face id or a folder: reads each passage with the question, and reorders."),
@@ -110,10 +115,10 @@ def _ask(
     reranker = reranker_of(settings)  # the one that is most likely not at hand
     embedder = embedder_of(opened, embed_model, settings)
     failure: ModelError | None = None
-    llm: LLM | None = None
+    llm: LLM | Literal["quote"] | None = None
     if with_answer:
         try:
-            llm = _load_generator(settings)
+            llm = generator_of(settings)
         except ModelError as error:  # the passages are worth having all the same
             failure = error
     served = live.verified()  # what is damaged is never answered from
@@ -142,19 +147,6 @@ def _ask(
         failure = error
     if failure is not None:
         raise failure
-
-
-def _load_generator(settings: Settings) -> LLM:
-    from rag_app.models.generator import load_generator
-
-    return load_generator(
-        settings.generator,
-        device=settings.device,
-        offline=settings.offline,
-        max_new_tokens=settings.answering.max_new_tokens,
-        announce=say,
-        hub=settings.models.hub,
-    )
 
 
 @app.command()

@@ -5,11 +5,13 @@ This module knows nothing of flags. What is slow to import is imported inside a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rag_app.terminal import say
 
 if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
+
     from rag_app.config import Settings
     from rag_app.models.embedder import Embedder
     from rag_app.models.reranker import CatalogueReranker
@@ -43,3 +45,25 @@ def reranker_of(settings: Settings) -> CatalogueReranker | None:
 
     spec = resolve_reranker(settings.reranker, offline=settings.offline, announce=say, models=settings.models)
     return load_reranker(spec, device=settings.device)
+
+
+def generator_of(settings: Settings) -> LLM | Literal["quote"]:
+    """Load what writes the answers; nothing is loaded where they are quoted.
+
+    Raises:
+        ModelError: it is not at hand, or cannot be loaded.
+    """
+    from rag_app.models.catalogue import QUOTE
+
+    if settings.generator == QUOTE:
+        return "quote"
+    from rag_app.models.generator import load_generator
+
+    return load_generator(
+        settings.generator,
+        device=settings.device,
+        offline=settings.offline,
+        answering=settings.answering,
+        models=settings.models,
+        announce=say,
+    )

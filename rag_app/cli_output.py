@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rag_app.answering.prompting.hostile_text import is_hostile
 from rag_app.answering.query_engine import Answered, AnswerEvent, Retrieved
-from rag_app.answering.writers import Written
+from rag_app.answering.writers import Waiting, Written
 from rag_app.datatypes import Answer, Passage
 from rag_app.models.reranker_spec import UNSEEN
-from rag_app.terminal import print_json
+from rag_app.terminal import print_json, say
 from rag_app.text import matching_spans, printable
 
 _PREVIEW = 240
@@ -27,11 +28,19 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
         "question": answer.question,
         "answer": answer.text,
         "abstained": answer.abstained,
+        "abstention": answer.abstention,
+        "cut": answer.is_cut,
         "sentences": [
             {
                 "text": sentence.text,
                 "citations": [citation.n for citation in sentence.citations],
+                "spans": [
+                    {"n": citation.n, "document": citation.document, "page": citation.page}
+                    | {"start": citation.start, "end": citation.end}
+                    for citation in sentence.citations
+                ],
                 "supported": sentence.supported,
+                "missing": list(sentence.missing),
                 "computed": any(citation.computed for citation in sentence.citations),
             }
             for sentence in answer.sentences
@@ -49,12 +58,14 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
                 "table_header": passage.table_header,
                 "best_sentence": passage.best_sentence,
                 "also_in": [asdict(place) for place in passage.also_in],
+                "speaks_to_the_model": is_hostile(passage),
                 "text": passage.text,
                 "scores": {name: round(value, 6) for name, value in passage.scores.items()},
             }
             for passage in answer.passages
         ],
         "models": {"embedder": answer.embedder, "reranker": answer.reranker, "generator": answer.generator},
+        "prompt": answer.prompt,
         "timings": dict(answer.timings),
         "wanted_percentile": answer.wanted_percentile,
     }
@@ -66,7 +77,8 @@ class AnswerPrinter:
     def __init__(self, question: str) -> None:
         """Nothing is printed yet."""
         self._question = question
-        self._is_writing = False
+        self._written = ""
+        self._place = 0
         self._passages: Sequence[Passage] = ()
 
     def show(self, event: AnswerEvent) -> None:
@@ -74,11 +86,17 @@ class AnswerPrinter:
         match event:
             case Retrieved():
                 self._passages = event.passages
+            case Waiting() if event.place != self._place:
+                self._place = event.place
+                if event.place:
+                    say(f"waiting: {event.place} before this one")
             case Written():
-                self._is_writing = True
+                self._written += event.text
                 print(printable(event.text), end="", flush=True)
             case Answered():
                 self._end_text()
+                if event.answer.text and "".join(event.answer.text.split()) != "".join(self._written.split()):
+                    print(f"With its citations checked against the passages:\n{printable(event.answer.text)}\n")
                 _print_remarks(event.answer)
                 # Without an answer the passages are what was asked for.
                 _print_sources(event.answer.passages, self._question, is_whole=event.answer.text is None)
@@ -89,7 +107,7 @@ class AnswerPrinter:
         _print_sources(self._passages, self._question)
 
     def _end_text(self) -> None:
-        if self._is_writing:
+        if self._written:
             print("\n")
 
 
@@ -137,22 +155,19 @@ def unread_note(event: AnswerEvent) -> str:
 
 
 def _print_remarks(answer: Answer) -> None:
-    """Print what is to be said of an answer: computed citations, sentences without support, or why there is none."""
+    """Print what is to be said of an answer: where it was cut, sentences without support, or why there is none."""
     if answer.abstained:
         print(f"{answer.abstention}\n")
     elif answer.text == "":
-        print("The generator wrote nothing; these are the passages it was given.\n")
-    if answer.is_cited_by_computation:
-        print("The generator cited nothing. Computed from the passages:")
-        for sentence in answer.sentences:
-            marks = "".join(f"[{citation.n}]" for citation in sentence.citations)
-            print(f"  {marks or '[-]'} {printable(sentence.text, keep_line_breaks=False)}")
-        print()
-    unsupported = [sentence.text for sentence in answer.sentences if not sentence.supported]
+        print("Nothing was written; these are the passages that were found.\n")
+    if answer.is_cut:
+        print("The answer ends here because it reached its longest (RAG_APP_ANSWERING__MAX_NEW_TOKENS).\n")
+    unsupported = [sentence for sentence in answer.sentences if not sentence.supported]
     if unsupported:
-        print("Not supported by a passage it cites:")
-        for text in unsupported:
-            print(f"  {printable(text, keep_line_breaks=False)}")
+        print("No passage supports:")
+        for sentence in unsupported:
+            reason = f" (in none: {', '.join(sentence.missing)})" if sentence.missing else ""
+            print(f"  {printable(sentence.text + reason, keep_line_breaks=False)}")
         print()
 
 
@@ -168,6 +183,8 @@ def _print_sources(passages: Sequence[Passage], question: str, *, is_whole: bool
         print(f"    {_with_words_in_bold(shown, question)}")
         if passage.also_in:
             print(f"    also in {printable(passage.also_in_words, keep_line_breaks=False)}")
+        if is_hostile(passage):
+            print("    This passage speaks to the model, as an attack would: read it with care.")
 
 
 def _preview(passage: Passage, text: str) -> str:

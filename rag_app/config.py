@@ -51,13 +51,15 @@ class ModelSettings(_Stage):
     `hub` is asked for a model that is not on the machine. `trusted_code` names the models, and other repositories that they
     have code in, whose code may be run; none is without it. `held` embedding models stay in the app's memory at once.
     `served_url` is the base of an OpenAI-compatible server for models that run there (`http://127.0.0.1:8000/v1`),
-    `served_key` what it wants to be shown, `served_seconds` how long it may take over one request.
+    `served_key` what it wants to be shown, `served_seconds` how long it may take over one request. `served_generator_url` is
+    that of generators, where another server runs them.
     """
 
     hub: HubName = "huggingface"
     trusted_code: tuple[str, ...] = ()
     held: int = Field(default=1, ge=1, le=16)
     served_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    served_generator_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
     served_key: SecretStr = SecretStr("")
     served_seconds: int = Field(default=60, ge=1)
 
@@ -90,8 +92,14 @@ class AnsweringSettings(_Stage):
 
     Where no passage has a percentile of one minus `false_alarm_rate`, nothing was found, and nothing is written: of the
     questions that the base cannot answer so many are answered all the same. 1: all are.
+    A `temperature` of 0 takes the likeliest token each time; above, tokens are drawn, from `seed` on. A question waits at most
+    `wait_seconds` while the model writes for others. A follow-up is understood by the last `history_turns` exchanges.
     """
 
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    seed: int = Field(default=0, ge=0)
+    wait_seconds: int = Field(default=120, ge=1)
+    history_turns: int = Field(default=4, ge=0, le=20)
     max_new_tokens: int = Field(default=200, ge=1, le=4096)
     passage_tokens: int = Field(default=1400, ge=64)
     false_alarm_rate: float = Field(default=0.1, gt=0, le=1)

@@ -309,20 +309,28 @@ class Citation:
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence of an answer, its citations, and whether a cited passage supports its words."""
+    """One sentence of an answer and its citations.
+
+    `supported` is false where it claims something that no passage supports, true without citations where it claims nothing.
+    `missing` are numbers and names of the sentence that stand in no passage it could be cited to.
+    """
 
     text: str
     citations: tuple[Citation, ...]
     supported: bool
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Answer:
     """Everything that came of a question. `text` is None where no generator was asked, and empty where it said nothing.
 
+    `standalone` is what was searched for: the question, or what a follow-up was understood to ask.
     `abstained` is true where nothing was found to answer from: no passage, or none with the `wanted_percentile`. The passages
-    are then the closest ones. `timings` are seconds by stage. `prompt` names the prompt that the generator was asked with, and
-    `is_cut` is true where its answer ended at the limit of tokens.
+    are then the closest ones. It is true as well where the generator says that the passages do not answer. `abstention` says
+    why and what to try, in the question's language.
+    `prompt` names the prompt that the generator was asked with; `is_cut` is true where its answer ended at the limit of tokens.
+    `timings` are seconds by stage.
     """
 
     question: str
@@ -337,25 +345,12 @@ class Answer:
     wanted_percentile: float = 0.0
     prompt: str | None = None
     is_cut: bool = False
-
-    @property
-    def abstention(self) -> str:
-        """Why nothing is answered, in a sentence or two; empty where it is."""
-        if not self.abstained:
-            return ""
-        best = max((passage.scores.get("percentile", 0.0) for passage in self.passages), default=None)
-        if best is None:
-            return "No passage was found. Try other words, or the hybrid retriever."
-        return (
-            "Nothing was found that answers this, as far as the scores tell: of the questions that this knowledge base cannot "
-            f"answer {1 - best:.1%} have a passage that scores as high, and {1 - self.wanted_percentile:.1%} is the limit. "
-            "The closest passages are shown. Try the documents' own words, or a better embedding model: rag-app models advise. "
-            "RAG_APP_ANSWERING__FALSE_ALARM_RATE moves the limit; 1 answers everything."
-        )
+    standalone: str = ""
+    abstention: str = ""
 
     @property
     def is_cited_by_computation(self) -> bool:
-        """Whether the citations are the program's own, the generator having given none."""
+        """Whether the citations are the program's own, the generator having given none, or wrong ones."""
         citations = [citation for sentence in self.sentences for citation in sentence.citations]
         return bool(citations) and all(citation.computed for citation in citations)
 

@@ -31,13 +31,14 @@ HANDBOOK = REPOSITORY / "samples" / "helpdesk" / "handbook"
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the developer's reaches a test: neither RAG_APP_* nor a rag.toml."""
+    """No setting of the developer's reaches a test, neither RAG_APP_* nor a rag.toml; no test leaves a key behind."""
     for name in list(os.environ):
         if name.startswith("RAG_APP_"):
             monkeypatch.delenv(name)
     working = tmp_path / "working"
     working.mkdir()
     monkeypatch.chdir(working)
+    monkeypatch.setattr("rag_app.answering.prompting.delimiters.user_data_folder", lambda: tmp_path / "user data")
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""READ FIRST: how a question becomes a cited answer. question -> passages -> prompt -> streamed answer -> citations.
+"""READ FIRST: how a question becomes a cited answer. (follow-up ->) question -> passages -> writer -> cited answer.
 
 `CitedQueryEngine` is a LlamaIndex query engine: `engine.query(question)` returns a `Response` whose
 `metadata["answer"]` is our `Answer`. `engine.ask(question)` is the same, step by step, for whoever shows it as it comes.
@@ -20,13 +20,21 @@ from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from rag_app.answering.abstention import is_found
+from rag_app.answering.abstention import is_found, why_nothing, why_refused
+from rag_app.answering.conversation import Exchange, Standalone, standalone_question
 from rag_app.answering.neighbours import Neighbours
 from rag_app.answering.question import checked_question
 from rag_app.answering.writers import Draft, Waiting, Writer, Writing, Written
 from rag_app.config import AnsweringSettings, LimitSettings
 from rag_app.datatypes import Answer, Passage
 from rag_app.retrieval.nodes import passages_of
+
+
+@dataclass(frozen=True)
+class Rephrased:
+    """A follow-up was understood as this question, by the generator or by a rule; it is what is searched for."""
+
+    standalone: Standalone
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Answered:
     answer: Answer
 
 
-AnswerEvent = Retrieved | Waiting | Written | Answered
+AnswerEvent = Rephrased | Retrieved | Waiting | Written | Answered
 
 
 class CitedQueryEngine(BaseQueryEngine):
@@ -80,10 +88,10 @@ class CitedQueryEngine(BaseQueryEngine):
         self._node_postprocessors = node_postprocessors
         self._neighbours = neighbours
 
-    def ask(self, question: str) -> Iterator[AnswerEvent]:
-        """Yield what happens, as it happens: `Retrieved`, any number of `Written`, `Answered`.
+    def ask(self, question: str, history: Sequence[Exchange] = ()) -> Iterator[AnswerEvent]:
+        """Yield what happens, as it happens: `Rephrased` of a follow-up, `Retrieved`, any number of `Written`, `Answered`.
 
-        Closing the iterator stops the generator.
+        Closing the iterator stops the generator. `history` are the exchanges before, the last of them last.
 
         Raises:
             QuestionError: empty, or too long.
@@ -92,28 +100,27 @@ class CitedQueryEngine(BaseQueryEngine):
         """
         clock = _Clock()
         question = checked_question(question, self._limits)
-        query_bundle = QueryBundle(question)
-        nodes = self._retriever.retrieve(query_bundle)
-        if self._reranker_name is not None:
-            clock.lap("retrieval")
-        nodes = self._postprocessed(nodes, query_bundle)
-        clock.lap("retrieval" if self._reranker_name is None else "reranking")
+        standalone = self._standalone(question, history)
+        if standalone.by:
+            clock.lap("rephrasing")
+            yield Rephrased(standalone)
+        nodes = self._found(standalone.question, clock)
         wanted = 1 - self._answering.false_alarm_rate
         found = is_found(passages_of(nodes), wanted)
         budget = self._writer.budget if self._writer is not None and found else None
         if budget is not None and self._neighbours is not None:
-            nodes = self._neighbours.joined(nodes, budget.size, budget.room(question))
+            nodes = self._neighbours.joined(nodes, budget.size, budget.room(standalone.question))
             clock.lap("neighbours")
         passages = passages_of(nodes)
         yield Retrieved(passages, tuple(nodes), found)
         draft = None
         if self._writer is not None and found:
-            draft = yield from _timed(self._writer.write(question, passages), clock)
+            draft = yield from _timed(self._writer.write(standalone.question, passages), clock)
         yield Answered(
             Answer(
                 question=question,
                 text=draft.text if draft else None,
-                abstained=not found,
+                abstained=not found or (draft is not None and draft.is_refusal),
                 sentences=draft.sentences if draft else (),
                 passages=passages,
                 embedder=self._embedder_name,
@@ -123,12 +130,27 @@ class CitedQueryEngine(BaseQueryEngine):
                 wanted_percentile=wanted,
                 prompt=draft.prompt if draft else None,
                 is_cut=draft.is_cut if draft else False,
+                standalone=standalone.question,
+                abstention=_abstention(question, passages, draft, wanted, is_found=found),
             )
         )
 
     def retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         """Return the passages for a question, after every postprocessor, best first."""
         return self._postprocessed(self._retriever.retrieve(query_bundle), query_bundle)
+
+    def _standalone(self, question: str, history: Sequence[Exchange]) -> Standalone:
+        recent = history[-self._answering.history_turns :] if self._answering.history_turns else ()
+        return standalone_question(question, recent, self._writer.llm if self._writer else None)
+
+    def _found(self, question: str, clock: _Clock) -> list[NodeWithScore]:
+        query_bundle = QueryBundle(question)
+        nodes = self._retriever.retrieve(query_bundle)
+        if self._reranker_name is not None:
+            clock.lap("retrieval")
+        nodes = self._postprocessed(nodes, query_bundle)
+        clock.lap("retrieval" if self._reranker_name is None else "reranking")
+        return nodes
 
     def _postprocessed(self, nodes: list[NodeWithScore], query_bundle: QueryBundle) -> list[NodeWithScore]:
         for postprocessor in self._node_postprocessors:
@@ -150,6 +172,14 @@ class CitedQueryEngine(BaseQueryEngine):
 
     async def _aquery(self, query_bundle: QueryBundle) -> Response:
         return self._query(query_bundle)
+
+
+def _abstention(
+    question: str, passages: Sequence[Passage], draft: Draft | None, wanted: float, *, is_found: bool
+) -> str:
+    if not is_found:
+        return why_nothing(question, passages, wanted)
+    return why_refused(question) if draft is not None and draft.is_refusal else ""
 
 
 def _timed(writing: Writing, clock: _Clock) -> Writing:

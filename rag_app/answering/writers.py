@@ -1,19 +1,21 @@
 """What writes an answer from the passages that were found, piece by piece: here a generator, in `quoting.py` nobody.
 
-A generator is any LlamaIndex `LLM`. What it writes is let through without markers of passages that it was not given; its
-citations are checked when it has ended. This module knows nothing of retrieval or screens.
+A generator is any LlamaIndex `LLM`. What it writes is let through as plain text, without markers of passages that it was not
+given; its citations are checked when it has ended. This module knows nothing of retrieval or screens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from llama_index.core.llms import LLM
 
-from rag_app.answering.citations import MarkerFilter, cite
-from rag_app.answering.prompt import Budget, Prompt, TokenCounter, build_prompt
+from rag_app.answering.citing.citations import MarkerFilter, cite, marked
+from rag_app.answering.citing.claims import is_courtesy, says_nothing_is_there
+from rag_app.answering.prompting.answer_text import MarkupFilter
+from rag_app.answering.prompting.prompt import Budget, TokenCounter, build_prompt
 from rag_app.config import AnsweringSettings
 from rag_app.datatypes import Passage, Sentence
 from rag_app.errors import GenerationError, RagAppError
@@ -30,7 +32,10 @@ _CUT = "length"  # as OpenAI's API calls the end at the limit of tokens
 
 @dataclass(frozen=True)
 class Waiting:
-    """The model writes for others first; `place` of them are before this one."""
+    """Nothing new is written: the model reads, or writes for others first; `place` of them are before this one.
+
+    It comes several times a second, so that whoever follows can stop it at any time.
+    """
 
     place: int
 
@@ -51,6 +56,12 @@ class Draft:
     prompt: str | None = None
     is_cut: bool = False
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it says that the passages do not answer the question, and nothing more."""
+        texts = [sentence.text for sentence in self.sentences]
+        return any(map(says_nothing_is_there, texts)) and all(map(is_courtesy, texts))
+
 
 Writing = Generator[Waiting | Written, None, Draft]
 
@@ -61,6 +72,11 @@ class Writer(Protocol):
     @property
     def name(self) -> str:
         """The name that is recorded with the answer."""
+        ...
+
+    @property
+    def llm(self) -> LLM | None:
+        """The generator, where there is one."""
         ...
 
     @property
@@ -82,24 +98,24 @@ class GeneratorWriter:
 
     def __init__(self, llm: LLM, answering: AnsweringSettings, embedder: SentenceEmbedder | None = None) -> None:
         """Take the generator, and what tells by vectors which sentence of a passage supports one of the answer."""
-        self._llm = llm
+        self.llm: LLM = llm
         self._answering = answering
         self._embedder = embedder
 
     @property
     def name(self) -> str:
         """The generator's name."""
-        return str(self._llm.metadata.model_name)
+        return str(self.llm.metadata.model_name)
 
     @property
     def budget(self) -> Budget:
         """What the generator can be given, in its own tokens."""
-        window = self._llm.metadata.context_window
+        window = self.llm.metadata.context_window
         return Budget(
-            _token_counter(self._llm),
+            _token_counter(self.llm),
             passage_tokens=self._answering.passage_tokens,
             window=window - min(self._answering.max_new_tokens, window // 2),
-            special_tokens=getattr(self._llm, "special_tokens", ()),
+            special_tokens=getattr(self.llm, "special_tokens", ()),
         )
 
     def write(self, question: str, passages: Sequence[Passage]) -> Writing:
@@ -108,21 +124,23 @@ class GeneratorWriter:
         Raises:
             GenerationError: the generator failed, or no passage fits beside the question.
         """
-        prompt = build_prompt(question, passages, self.budget)
+        budget = self.budget
+        prompt = build_prompt(question, passages, budget)
+        plain = MarkupFilter(prompt.passages, prompt.delimiter, budget.special_tokens)
         shown = MarkerFilter(len(prompt.passages))
         text, reason = "", None
         stream = None
         try:
-            stream = self._llm.stream_chat(prompt.messages)
+            stream = self.llm.stream_chat(prompt.messages)
             for response in stream:
                 told = response.message.additional_kwargs
                 reason = told.get(FINISH_REASON, reason)
                 if WAITING in told:
                     yield Waiting(told[WAITING])
-                if piece := shown.feed(response.delta or ""):
+                if piece := plain.feed(shown.feed(response.delta or "")):
                     text += piece
                     yield Written(piece)
-            if piece := shown.finish():
+            if piece := plain.feed(shown.finish()) + plain.finish():
                 text += piece
                 yield Written(piece)
         except RagAppError:
@@ -136,11 +154,10 @@ class GeneratorWriter:
             if stream is not None:
                 stream.close()
         text = text.strip()
-        return Draft(text, _cited(text, prompt), is_cut=reason == _CUT)
-
-
-def _cited(text: str, prompt: Prompt) -> tuple[Sentence, ...]:
-    return cite(text, prompt.passages) if text else ()
+        sentences = cite(text, prompt.passages, self._embedder)
+        # Signs that stood apart may have come together where a marker was taken out, or put in.
+        clean = tuple(replace(sentence, text=plain.whole(sentence.text)) for sentence in sentences)
+        return Draft(plain.whole(marked(text, sentences)), clean, prompt.name, is_cut=reason == _CUT)
 
 
 def _token_counter(llm: LLM) -> TokenCounter:

@@ -23,6 +23,8 @@ from rag_app.errors import ConfigurationError
 from rag_app.language import SCRIPT_LANGUAGES, UNDETERMINED
 
 BUNDLED = "bundled"
+# In place of a generator: the answer is the passages' own sentences, and no model writes.
+QUOTE = "quote"
 # Before the name of a model that was made here; no hub is asked for one.
 OWN = "own/"
 

@@ -1,16 +1,20 @@
 """Prompt to text: a causal language model in this process, as a LlamaIndex `LLM`.
 
-The chat template is applied once and its text is not given special tokens a second time; decoding is greedy; the format
-is float32 on a CPU. Text is streamed, and closing the stream stops the model after the token it is at.
+The chat template is applied once and its text is not given special tokens a second time; decoding is greedy unless a
+temperature is set; the format is float32 on a CPU. One answer is written at a time, in the order of asking. Text is streamed;
+closing the stream returns at once, and the model is free for the next after the forward pass it is at.
 This module knows nothing of passages or citations.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, CompletionResponse, CompletionResponseGen, LLMMetadata
 from llama_index.core.bridge.pydantic import PrivateAttr
@@ -18,19 +22,22 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import CustomLLM
 from llama_index.core.llms.callbacks import llm_completion_callback
 
-from rag_app.config import HubName
-from rag_app.errors import GenerationError, ModelLoadError
+from rag_app.config import AnsweringSettings, ModelSettings
+from rag_app.errors import GenerationError, ModelError
 from rag_app.models.catalogue import GeneratorRow, load_catalogue
-from rag_app.models.conversion import converted_folder
-from rag_app.models.device import dtype_for, resolve_device
-from rag_app.models.folder_safety import check_folder
+from rag_app.models.conversion import converted_folder, converted_gguf, gguf_file_of
+from rag_app.models.device import resolve_device
+from rag_app.models.embedder_spec import SERVED
+from rag_app.models.generation import Stopped, Task, run
+from rag_app.models.generation_background import in_background
+from rag_app.models.generation_errors import WAY_OUT, failed, with_way_out, wrote_nothing
+from rag_app.models.generation_queue import GenerationQueue, QueuedAnswer
+from rag_app.models.generator_loading import load_weights, stated_context_tokens
 from rag_app.models.hub import Announce, Origin, locate, quietly
+from rag_app.models.served_generator import ServedGenerator, load_served_generator
 
-if TYPE_CHECKING:
-    import torch
-
-# A model without a catalogue row and without a stated window gets this many tokens.
-DEFAULT_CONTEXT_TOKENS = 4096
+# From so many parameters on a model can be asked to put a question in other words; smaller ones answer it instead.
+REPHRASING_MILLIONS = 1000
 
 
 def load_generator(
@@ -38,80 +45,93 @@ def load_generator(
     *,
     device: str,
     offline: bool,
-    max_new_tokens: int,
+    answering: AnsweringSettings,
+    models: ModelSettings,
     announce: Announce = quietly,
-    hub: HubName = "huggingface",
-) -> LocalGenerator:
+) -> LocalGenerator | ServedGenerator:
     """Find and load a generator.
 
     Args:
-        model_id: a Hugging Face id, a local folder, `bundled`, or None for the catalogue's default on this device.
+        model_id: a Hugging Face id, a local folder, a GGUF file, `bundled`, `served:NAME` for one that the configured server
+            runs, or None for the catalogue's default on this device.
         device: `auto`, `cpu`, `cuda` or `mps`.
         offline: never ask the hub.
-        max_new_tokens: the longest answer, in the model's tokens.
+        answering: the longest answer, how tokens are chosen, how long an answer may wait for others.
+        models: which hub is asked; which server.
         announce: told what is about to be downloaded or converted.
-        hub: which one is asked.
 
     Raises:
-        ModelNotAvailable: not on the machine, and not to be had.
+        ModelNotAvailable: not on the machine, and not to be had; a server that does not answer.
         ModelLoadError: there, but it cannot be loaded.
+        ConfigurationError: a device that is not there; no server configured.
     """
-    device = resolve_device(device)
+    try:
+        if model_id is not None and model_id.startswith(SERVED):
+            return load_served_generator(model_id.removeprefix(SERVED), answering, models)
+        device = resolve_device(device)
+        found = _find(model_id, device, offline=offline, models=models, announce=announce)
+        return LocalGenerator(found.name, str(found.path), row=found.row, device=device, answering=answering)
+    except ModelError as error:
+        raise with_way_out(error) from error
+
+
+@dataclass(frozen=True)
+class _Found:
+    name: str
+    path: Path
+    row: GeneratorRow | None
+
+
+def _find(model_id: str | None, device: str, *, offline: bool, models: ModelSettings, announce: Announce) -> _Found:
+    """Find the folder of a generator, fetching or converting it first where that is needed."""
     catalogue = load_catalogue()
     chosen = model_id or catalogue.default_generator(on_gpu=device == "cuda").id
+    gguf_file = gguf_file_of(chosen)
+    if gguf_file is not None:
+        return _Found(str(gguf_file), converted_gguf(gguf_file, announce=announce), None)
     row = catalogue.generator(chosen)
-    files = locate(chosen, row, kind="generator", offline=offline, announce=announce, hub=hub)
+    files = locate(chosen, row, kind="generator", offline=offline, announce=announce, hub=models.hub)
     path = files.path
     if row is not None and row.gguf_file and files.origin is Origin.BUNDLED:
         path = converted_folder(row, path, announce=announce)
     name = row.id if row is not None else (str(path) if files.origin is Origin.FOLDER else chosen)
-    return LocalGenerator(name, str(path), row=row, device=device, max_new_tokens=max_new_tokens)
+    return _Found(name, path, row)
 
 
 class LocalGenerator(CustomLLM):
-    """A causal language model run by transformers in this process. One answer at a time; others wait."""
+    """A causal language model run by transformers in this process.
+
+    Its streamed responses say in `additional_kwargs` how many answers are before this one (`waiting`) whenever that changes,
+    and also, with an empty `delta`, whenever nothing new is written for a quarter of a second: then whoever reads can stop it.
+    The last one says why it ended (`finish_reason`): `stop`, `length`, `repetition`.
+    """
 
     _name: str = PrivateAttr()
     _model: Any = PrivateAttr()
     _tokenizer: Any = PrivateAttr()
     _context_tokens: int = PrivateAttr()
-    _max_new_tokens: int = PrivateAttr()
-    _generating: threading.Lock = PrivateAttr()
+    _can_rephrase: bool = PrivateAttr()
+    _answering: AnsweringSettings = PrivateAttr()
+    _queue: GenerationQueue = PrivateAttr()
     _tokenizing: threading.Lock = PrivateAttr()
 
-    def __init__(self, name: str, path: str, *, row: GeneratorRow | None, device: str, max_new_tokens: int) -> None:
+    def __init__(
+        self, name: str, path: str, *, row: GeneratorRow | None, device: str, answering: AnsweringSettings
+    ) -> None:
         """Load tokenizer and weights from the folder `path`.
 
         Raises:
             ModelLoadError: the folder does not hold a causal language model with a chat template, or would run code.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging
-
         super().__init__(callback_manager=CallbackManager([]))
-        logging.disable_progress_bar()
-        check_folder(Path(path), trusted=False)
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-            model = AutoModelForCausalLM.from_pretrained(
-                path, local_files_only=True, trust_remote_code=False, dtype=dtype_for(device, generating=True)
-            )
-        except Exception as error:  # damaged files raise what they like: SafetensorError is an Exception and no more
-            raise ModelLoadError(
-                f"The generator in {path} cannot be loaded: {_first_line(error)}",
-                "Fetch it again, or choose another: rag-app models list",
-            ) from error
-        if not self._tokenizer.chat_template:
-            raise ModelLoadError(
-                f"The generator in {path} has no chat template: it was not trained to follow instructions.",
-                "Use an instruction-tuned model, such as Qwen/Qwen2.5-1.5B-Instruct.",
-            )
-        self._model = model.to(device).eval()
+        self._tokenizer, self._model = load_weights(Path(path), device)
         self._name = name
-        stated = getattr(model.config, "max_position_embeddings", None) or DEFAULT_CONTEXT_TOKENS
+        stated = stated_context_tokens(self._model)
         self._context_tokens = min(stated, row.context_tokens) if row else stated
-        self._max_new_tokens = max_new_tokens
-        self._generating = threading.Lock()
+        millions = row.parameters_millions if row else self._model.num_parameters() / 1e6
+        self._can_rephrase = millions >= REPHRASING_MILLIONS
+        self._answering = answering
+        self._queue = GenerationQueue()
         self._tokenizing = threading.Lock()
         self.messages_to_prompt = self._apply_chat_template
 
@@ -125,10 +145,15 @@ class LocalGenerator(CustomLLM):
         """Name, window and longest answer, for LlamaIndex."""
         return LLMMetadata(
             context_window=self._context_tokens,
-            num_output=self._max_new_tokens,
+            num_output=self._answering.max_new_tokens,
             is_chat_model=True,
             model_name=self._name,
         )
+
+    @property
+    def can_rephrase(self) -> bool:
+        """Whether it is large enough to put a question in other words, as far as its size tells."""
+        return self._can_rephrase
 
     @property
     def special_tokens(self) -> tuple[str, ...]:
@@ -141,96 +166,102 @@ class LocalGenerator(CustomLLM):
             return len(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _apply_chat_template(self, messages: Sequence[ChatMessage]) -> str:
+        from jinja2 import TemplateError
+
         turns = [{"role": message.role.value, "content": message.content or ""} for message in messages]
         with self._tokenizing:
-            # Templates without a thinking mode ignore the argument.
-            return str(
-                self._tokenizer.apply_chat_template(
-                    turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
-                )
+            try:
+                try:
+                    return self._rendered(turns)
+                except TemplateError:  # some know no system message
+                    return self._rendered(_system_in_question(turns))
+            except TemplateError as error:
+                raise failed(self._name, error) from error
+
+    def _rendered(self, turns: Sequence[dict[str, str]]) -> str:
+        # Templates without a thinking mode ignore the last argument.
+        return str(
+            self._tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
             )
+        )
 
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """Return the whole completion. `formatted`: the prompt has the template's special tokens already."""
-        return CompletionResponse(text="".join(self._stream(prompt, formatted)))
+        """Return the whole completion; the arguments are those of `stream_complete`.
+
+        Raises:
+            GenerationError: as `stream_complete`.
+        """
+        *_, last = self._responses(prompt, formatted, **kwargs)
+        return last
 
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """Yield the completion piece by piece; closing the generator stops the model."""
-        pieces = self._stream(prompt, formatted)
+        """Yield the completion piece by piece; closing the generator stops the model.
 
-        def responses() -> CompletionResponseGen:
-            text = ""
-            try:
-                for piece in pieces:
-                    text += piece
-                    yield CompletionResponse(text=text, delta=piece)
-            finally:
-                pieces.close()
+        Args:
+            prompt: what is to be continued.
+            formatted: the prompt has the template's special tokens already.
+            **kwargs: `max_new_tokens`, where it is not that of the settings; others are for other LLMs.
 
-        return responses()
+        Raises:
+            GenerationError: the prompt is too long, others were not done in time, or the model failed or wrote nothing.
+        """
+        return self._responses(prompt, formatted, **kwargs)
 
-    def _stream(self, prompt: str, formatted: bool) -> Generator[str]:
-        from transformers import StoppingCriteriaList, TextIteratorStreamer
+    def _responses(
+        self, prompt: str, formatted: bool, max_new_tokens: int | None = None, **_: Any
+    ) -> Generator[CompletionResponse]:
+        task = self._task(prompt, formatted, max_new_tokens or self._answering.max_new_tokens)
+        job = QueuedAnswer(self._queue, self._answering.wait_seconds, partial(self._write, task))
+        text = ""
+        with closing(in_background(job.work, job.interrupt)) as pieces:
+            for piece in pieces:
+                delta = piece if isinstance(piece, str) else ""
+                text += delta
+                told = {} if delta else {"waiting": job.place}
+                yield CompletionResponse(text=text, delta=delta, additional_kwargs=told)
+        if not text.strip():
+            raise wrote_nothing(self._name)
+        yield CompletionResponse(text=text, delta="", additional_kwargs={"finish_reason": job.finish_reason})
 
+    def _write(self, task: Task, put: Callable[[str], None], stop: threading.Event) -> str:
+        """Write in the thread of the job, and return why it ended."""
+        try:
+            return run(self._model, self._decode, task, put, stop)
+        except Stopped:
+            return ""
+        except Exception as error:
+            error.__traceback__ = None  # its frames hold the tensors of the failed answer, as long as anybody holds it
+            raise failed(self._name, error) from error
+
+    def _decode(self, tokens: Sequence[int]) -> str:
         with self._tokenizing:
-            inputs = self._tokenizer(prompt, return_tensors="pt", add_special_tokens=not formatted, verbose=False).to(
-                self._model.device
-            )
-        room = self._context_tokens - inputs["input_ids"].shape[1]
+            return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
+
+    def _task(self, prompt: str, formatted: bool, max_new_tokens: int) -> Task:
+        with self._tokenizing:
+            encoded = self._tokenizer(prompt, return_tensors="pt", add_special_tokens=not formatted, verbose=False)
+        input_ids = encoded["input_ids"].to(self._model.device)
+        room = self._context_tokens - input_ids.shape[1]
         if room < 1:
             raise GenerationError(
-                f"The prompt has {inputs['input_ids'].shape[1]} tokens; {self._name} reads {self._context_tokens}.",
-                "Ask with a smaller --top-k.",
+                f"The prompt has {input_ids.shape[1]} tokens; {self._name} reads {self._context_tokens}.",
+                f"Ask with a smaller --top-k, or use a model that reads more. {WAY_OUT}",
             )
-        streamer = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
-        stop = threading.Event()
-        failures: list[Exception] = []
-
-        def run() -> None:
-            try:
-                self._model.generate(
-                    **inputs,
-                    streamer=streamer,
-                    max_new_tokens=min(self._max_new_tokens, room),
-                    do_sample=False,
-                    temperature=None,  # a checkpoint may ship sampling settings; greedy decoding warns about them
-                    top_p=None,
-                    top_k=None,
-                    pad_token_id=self._tokenizer.pad_token_id or self._tokenizer.eos_token_id,
-                    stopping_criteria=StoppingCriteriaList([_StopWhenSet(stop)]),
-                )
-            except Exception as error:  # noqa: BLE001 - whatever it is, the reader must not wait for ever: it is raised there
-                failures.append(error)
-            finally:
-                streamer.end()
-
-        with self._generating:
-            worker = threading.Thread(target=run, name="generator", daemon=True)
-            worker.start()
-            try:
-                yield from streamer
-            finally:
-                stop.set()
-                worker.join()
-        if failures:
-            raise GenerationError(
-                f"{self._name} failed while writing: {_first_line(failures[0])}.", "The passages found are still shown."
-            ) from failures[0]
+        pad, end = self._tokenizer.pad_token_id, self._tokenizer.eos_token_id
+        return Task(
+            input_ids,
+            max_new_tokens=min(max_new_tokens, room),
+            temperature=self._answering.temperature,
+            seed=self._answering.seed,
+            pad_token_id=pad if pad is not None else end,
+        )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
-class _StopWhenSet:
-    """A transformers stopping criterion that looks at an event after every token."""
-
-    def __init__(self, event: threading.Event) -> None:
-        self._event = event
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        import torch
-
-        return torch.full((input_ids.shape[0],), self._event.is_set(), device=input_ids.device)
+def _system_in_question(turns: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the turns with what the system says put before the first question."""
+    system = [turn["content"] for turn in turns if turn["role"] == "system"]
+    first, *rest = [turn for turn in turns if turn["role"] != "system"] or [{"role": "user", "content": ""}]
+    return [{**first, "content": "\n\n".join([*system, first["content"]])}, *rest]

@@ -12,6 +12,7 @@ from html import escape
 
 import streamlit as st
 
+from rag_app.answering.prompting.hostile_text import is_hostile
 from rag_app.datatypes import Answer, Citation, Passage
 from rag_app.errors import RagAppError
 from rag_app.text import matching_spans, printable
@@ -65,23 +66,34 @@ def busy_html(stage: str) -> str:
     return f'{_STYLE}<p class="rag-note rag-busy">{escape(stage)}</p><p class="rag-note rag-stopped">Stopped.</p>'
 
 
+def asked_html(standalone: str) -> str:
+    """Return what a follow-up was understood to ask."""
+    return note_html(f"Asked as: {standalone}")
+
+
 def answer_html(answer: Answer) -> str:
     """Return an answer with its citations, unsupported sentences underlined, and a note on what that means."""
-    if answer.abstained:
+    if answer.abstained and not answer.text:
         return text_html(answer.abstention)
     if not answer.sentences:
-        return text_html(answer.text or "The generator wrote nothing. The passages it was given are below.")
+        return text_html(answer.text or "Nothing was written. The passages that were found are below.")
     parts = []
     for sentence in answer.sentences:
         numbers = "".join(f'<span class="rag-cite">[{citation.n}]</span>' for citation in sentence.citations)
         kind = "" if sentence.supported else ' class="rag-unsupported"'
         parts.append(f"<span{kind}>{_safe(sentence.text)}</span>{numbers}")
-    notes = []
+    notes = [answer.abstention] if answer.abstention else []
     if answer.is_cited_by_computation:
-        notes.append("The generator cited nothing: the numbers were computed from the passages.")
+        notes.append(
+            "The generator's own citations were missing or wrong: the numbers were computed from the passages."
+        )
     if not all(sentence.supported for sentence in answer.sentences):
-        notes.append("Underlined: no cited passage holds its words and numbers.")
-    below = "".join(f'<p class="rag-note">{escape(note)}</p>' for note in notes)
+        missing = dict.fromkeys(part for sentence in answer.sentences for part in sentence.missing)
+        named = f" In none: {', '.join(missing)}." if missing else ""
+        notes.append(f"Underlined: no passage supports it.{named}")
+    if answer.is_cut:
+        notes.append("The answer ends here because it reached its longest.")
+    below = "".join(f'<p class="rag-note">{_safe(note)}</p>' for note in notes)
     return f'{_STYLE}<div class="rag-text">{" ".join(parts)}</div>{below}'
 
 
@@ -102,6 +114,7 @@ def _source_html(passage: Passage, question: str, spans: Sequence[tuple[int, int
         " > ".join(passage.heading_path),
         passage.also_in_words and f"Also in {passage.also_in_words}",
         passage.table_header,
+        is_hostile(passage) and "This passage speaks to the model, as an attack would: read it with care.",
     )
     above = "".join(f'<p class="rag-note">{_safe(note)}</p>' for note in notes if note)
     scores = " · ".join(f"{escape(name)} {value:.3f}" for name, value in passage.scores.items())

@@ -82,7 +82,7 @@ def load_reranker(model_id: str, device: DeviceName) -> CatalogueReranker:
 
 
 @st.cache_resource(show_spinner=False, max_entries=_GENERATORS)
-def load_generator(model_id: str | None, device: DeviceName, max_new_tokens: int) -> LLM:
+def load_generator(model_id: str | None, settings: Settings) -> LLM:
     """Return a generator, loaded once for all sessions; None: the default for the device. The page never downloads.
 
     Raises:
@@ -90,4 +90,4 @@ def load_generator(model_id: str | None, device: DeviceName, max_new_tokens: int
     """
     from rag_app.models.generator import load_generator as load
 
-    return load(model_id, device=device, offline=True, max_new_tokens=max_new_tokens)
+    return load(model_id, device=settings.device, offline=True, answering=settings.answering, models=settings.models)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rag_app.answering.abstention import is_found
-from rag_app.datatypes import Answer, Passage
+from rag_app.answering.abstention import is_found, why_nothing
+from rag_app.datatypes import Passage
 
 
 def passage(**scores: float) -> Passage:
@@ -37,13 +37,14 @@ def test_where_no_percentile_is_known_any_passage_counts() -> None:
     assert not is_found([], 0.9)
 
 
-def answer(passages: tuple[Passage, ...], *, abstained: bool) -> Answer:
-    return Answer("q", None, abstained, (), passages, None, None, wanted_percentile=0.9)
-
-
 def test_why_nothing_is_answered_is_said_in_shares_of_questions() -> None:
-    said = answer((passage(percentile=0.64),), abstained=True).abstention
+    said = why_nothing("Where is the moon?", [passage(percentile=0.64)], 0.9)
     assert "36.0% have a passage that scores as high" in said
     assert "10.0% is the limit" in said
-    assert "No passage was found" in answer((), abstained=True).abstention
-    assert answer((passage(percentile=0.99),), abstained=False).abstention == ""
+    assert "No passage was found" in why_nothing("Where is the moon?", [], 0.9)
+
+
+def test_it_is_said_in_the_language_of_the_question() -> None:
+    said = why_nothing("月亮在哪里？", [passage(percentile=0.64)], 0.9)
+    assert "有 36.0% 也能找到" in said
+    assert "没有找到任何段落" in why_nothing("月亮在哪里？", [], 0.9)

@@ -15,7 +15,7 @@ from llama_index.core.vector_stores.types import FilterOperator, MetadataFilter,
 
 from ingest.chunking import chunk_document
 from rag_app.answering.neighbours import Neighbours
-from rag_app.answering.prompt import Budget, build_prompt
+from rag_app.answering.prompting.prompt import Budget, build_prompt
 from rag_app.datatypes import Chunk, Document, Passage, Place
 from rag_app.models.reranker_spec import UNSEEN
 from rag_app.retrieval.nodes import SCORES, node_of, passages_of, span_of_node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,7 +76,8 @@ def test_events_come_in_order_and_passages_before_the_first_word(small_base: Sma
     assert all(isinstance(event, Written) for event in written)
     assert isinstance(last, Answered)
     text = "".join(event.text for event in written if isinstance(event, Written))
-    assert text.strip() == last.answer.text == "An account is locked for 30 minutes [1]. Ask the moon ."
+    assert text.strip() == "An account is locked for 30 minutes [1]. Ask the moon ."
+    assert last.answer.text == "An account is locked for 30 minutes [1]. Ask the moon."
 
 
 def test_the_answer_says_what_it_rests_on(small_base: SmallBase) -> None:
@@ -342,3 +344,29 @@ def test_no_model_is_left_unset_to_become_a_paid_or_a_mock_one(
     assert constructed == []
     assert (GlobalSettings._llm, GlobalSettings._embed_model) == (None, None), "the global Settings are not used"
     assert no_network == []
+
+
+def test_a_wrong_citation_is_put_right_in_the_text(small_base: SmallBase) -> None:
+    answer = answer_of(engine_over(small_base, ScriptedLLM("An account is locked for 30 minutes [2].")))
+    assert answer.text == "An account is locked for 30 minutes [1]."
+    assert answer.is_cited_by_computation
+
+
+def test_a_refusal_is_an_abstention_with_the_text_kept(small_base: SmallBase) -> None:
+    answer = answer_of(engine_over(small_base, ScriptedLLM("The passages do not answer this question.")))
+    assert answer.abstained
+    assert answer.text == "The passages do not answer this question."
+    assert "The generator says" in answer.abstention
+
+
+def test_what_a_generator_is_asked_with_is_recorded(small_base: SmallBase) -> None:
+    answer = answer_of(engine_over(small_base, ScriptedLLM("30 minutes.")))
+    assert answer.prompt is not None
+    assert re.fullmatch(r"answer\.en \d+ sha256:[0-9a-f]{8}", answer.prompt)
+
+
+def test_links_pictures_and_roles_of_a_generator_come_out_as_text(small_base: SmallBase) -> None:
+    llm = ScriptedLLM("See ![x](http://127.0.0.1:9/", "leak?q=1) and <img src=x> ", "<|im_start|>system")
+    text = answer_of(engine_over(small_base, llm)).text
+    assert text is not None
+    assert not re.search(r"\]\(|<\w|://\S|<\|im_start", text)

@@ -34,7 +34,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_data_files_and_nothing_foreign(installed: Path) -> None:
-    data = ("models/catalogue.toml", "retrieval/foreign_questions.toml", "ui/icon.png", "ui/.streamlit/config.toml")
+    prompts = (
+        f"answering/prompting/prompts/{name}.{language}.toml"
+        for name in ("answer", "standalone")
+        for language in ("en", "zh")
+    )
+    data = (
+        "models/catalogue.toml",
+        "retrieval/foreign_questions.toml",
+        "ui/icon.png",
+        "ui/.streamlit/config.toml",
+        *prompts,
+    )
     for name in (*data, "ui/app.py", "py.typed"):
         assert (installed / "rag_app" / name).is_file(), name
     top = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}

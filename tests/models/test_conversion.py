@@ -1,19 +1,26 @@
-"""The bundled generator is converted once: complete or absent, and then it answers."""
+"""A generator in a GGUF file is converted once: complete or absent, and then it answers."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
-from rag_app.errors import ModelLoadError
+from rag_app.config import AnsweringSettings, ModelSettings
+from rag_app.errors import ModelLoadError, ModelNotAvailable
 from rag_app.models import conversion
 from rag_app.models.catalogue import GeneratorRow, load_catalogue
-from rag_app.models.conversion import converted_folder
-from rag_app.models.generator import load_generator
+from rag_app.models.conversion import converted_folder, converted_gguf, gguf_file_of
+from rag_app.models.generation_errors import WAY_OUT
+from rag_app.models.generator import LocalGenerator, load_generator
 from rag_app.models.hub import package_folder, quietly
+from tests.models.gguf_file import write_gguf
 
 FOLDER = "HuggingFaceTB--SmolLM2-135M-Instruct"
 
@@ -41,7 +48,12 @@ def converting_with(monkeypatch: pytest.MonkeyPatch, convert: Callable[[Path], o
         convert(target)
 
     monkeypatch.setattr(conversion, "_convert", stand_in)
+    monkeypatch.setattr(conversion, "weights_in", lambda file: 1000)
     return asked
+
+
+def sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def write_model(target: Path) -> None:
@@ -91,11 +103,16 @@ def test_the_second_time_it_is_reused_without_a_word(row: GeneratorRow, monkeypa
 @pytest.mark.parametrize(
     ("error", "found", "remedy"),
     [
-        (OSError(28, "No space left on device"), "No space left on device", "600 MB free"),
-        (ValueError("not a GGUF file"), "not a GGUF file", "600 MB free"),
+        (OSError(28, "No space left on device"), "No space left on device", "0.0 GB are needed"),
+        (
+            ValueError("cannot reshape"),
+            "is damaged, or no GGUF file: ValueError: cannot reshape",
+            "Fetch the file again",
+        ),
+        (MemoryError(), "The memory does not suffice to convert", "smaller model"),
         (ImportError("gguf is not installed"), "gguf is not installed", 'pip install "rag-app[bundled]"'),
     ],
-    ids=["full disk", "bad file", "missing package"],
+    ids=["full disk", "bad file", "no memory", "missing package"],
 )
 def test_a_failing_conversion_leaves_no_folder(
     models: Path,
@@ -149,11 +166,127 @@ def test_of_two_at_once_one_converts_and_the_other_waits(row: GeneratorRow, monk
     assert len(asked) == 1
 
 
+def load(model_id: str) -> LocalGenerator:
+    generator = load_generator(
+        model_id, device="cpu", offline=True, answering=AnsweringSettings(max_new_tokens=8), models=ModelSettings()
+    )
+    assert isinstance(generator, LocalGenerator)
+    return generator
+
+
+@pytest.mark.parametrize("by_folder", [False, True], ids=["the file", "its folder"])
+def test_a_gguf_file_is_a_generator(models: Path, tmp_path: Path, by_folder: bool) -> None:
+    file = tmp_path / "mine" / "tiny.GGUF"
+    file.parent.mkdir()
+    model = write_gguf(file)
+    generator = load(str(file.parent if by_folder else file))
+    assert generator.metadata.model_name == str(file)
+    assert generator.metadata.context_window == 512
+    assert [folder.name for folder in models.iterdir() if folder.is_dir()] == [f"gguf-{sha256(file)}"]
+    prompt = "<|im_start|>he 密码"
+    inputs = generator._tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
+    assert torch.equal(generator._model(**inputs).logits, model(**inputs).logits)
+    assert generator._tokenizer.decode(inputs["input_ids"][0]) == prompt
+    assert generator.chat([ChatMessage(role=MessageRole.USER, content="hello")]).message.content
+
+
+def test_the_same_file_elsewhere_is_not_converted_again_and_a_changed_one_is(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = converting_with(monkeypatch, write_model)
+    first, second = tmp_path / "first.gguf", tmp_path / "second.gguf"
+    first.write_bytes(b"GGUF one")
+    second.write_bytes(b"GGUF one")
+    said: list[str] = []
+    assert converted_gguf(first, announce=said.append) == converted_gguf(second, announce=said.append)
+    assert len(said) == 1
+    assert str(first) in said[0]
+    second.write_bytes(b"GGUF two")
+    assert converted_gguf(second, announce=quietly) != converted_gguf(first, announce=quietly)
+    assert asked == [str(first), str(second)]
+
+
+@pytest.mark.parametrize("left", [0, 3, 1000, 60_000, -40], ids=["empty", "magic", "header", "half", "almost whole"])
+def test_a_cut_gguf_file_is_called_damaged(models: Path, tmp_path: Path, left: int) -> None:
+    file = tmp_path / "cut.gguf"
+    write_gguf(file)
+    file.write_bytes(file.read_bytes()[:left])
+    with pytest.raises(ModelLoadError, match=r"cut\.gguf is damaged, or no GGUF file") as caught:
+        load(str(file))
+    assert "Fetch the file again." in caught.value.remedy
+    assert caught.value.remedy.endswith(WAY_OUT)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in models.iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.usefixtures("models")
+def test_weights_that_are_missing_are_not_made_up(tmp_path: Path) -> None:
+    file = tmp_path / "holed.gguf"
+    write_gguf(file, left_out="blk.1.ffn_up.weight")
+    with pytest.raises(
+        ModelLoadError, match=r"1 weights are missing, the first is model\.layers\.1\.mlp\.up_proj\.weight"
+    ):
+        load(str(file))
+
+
+@pytest.mark.usefixtures("models")
+def test_an_architecture_that_transformers_cannot_read_is_named_with_the_way_on(tmp_path: Path) -> None:
+    file = tmp_path / "new.gguf"
+    write_gguf(file, architecture="rwkv7")
+    with pytest.raises(ModelLoadError, match=r"of a kind that transformers cannot read: .*rwkv7") as caught:
+        load(str(file))
+    assert "--generator served:NAME" in caught.value.remedy
+
+
+@pytest.mark.usefixtures("models")
+def test_no_room_on_the_disk_is_said_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = converting_with(monkeypatch, write_model)
+    monkeypatch.setattr(conversion, "weights_in", lambda file: 7_000_000_000)
+    monkeypatch.setattr(conversion.shutil, "disk_usage", lambda path: SimpleNamespace(free=5_000_000_000))
+    file = tmp_path / "large.gguf"
+    file.write_bytes(b"GGUF")
+    with pytest.raises(ModelLoadError, match=r"needs 28\.0 GB in .*; 5\.0 GB are free") as caught:
+        converted_gguf(file, announce=quietly)
+    assert "XDG_DATA_HOME" in caught.value.remedy
+    assert asked == []
+
+
+def test_what_names_a_gguf_file(tmp_path: Path) -> None:
+    assert gguf_file_of("Qwen/Qwen2.5-1.5B-Instruct") is None
+    assert gguf_file_of("bundled") is None
+    with pytest.raises(ModelNotAvailable, match=r"There is no file .*gone\.gguf"):
+        gguf_file_of(str(tmp_path / "gone.gguf"))
+    assert gguf_file_of(str(tmp_path)) is None
+    (tmp_path / "a.gguf").touch()
+    assert gguf_file_of(str(tmp_path)) == tmp_path / "a.gguf"
+    (tmp_path / "b.gguf").touch()
+    with pytest.raises(ModelLoadError, match=r"holds 2 GGUF files: a\.gguf, b\.gguf") as caught:
+        gguf_file_of(str(tmp_path))
+    assert f"--generator {tmp_path / 'a.gguf'}" in caught.value.remedy
+    (tmp_path / "config.json").touch()
+    assert gguf_file_of(str(tmp_path)) is None, "a folder with a model of its own"
+
+
 @pytest.mark.slow
 def test_the_bundled_generator_completes_a_sentence() -> None:
     row = load_catalogue().generator("bundled")
     assert row is not None
     assert package_folder(row) is not None, "run: rag-app models install bundled"
-    generator = load_generator("bundled", device="cpu", offline=True, max_new_tokens=3)
+    generator = load("bundled")
     assert generator.metadata.model_name == row.id
     assert generator.complete("The capital of France is").text.startswith(" Paris")
+
+
+@pytest.mark.slow
+def test_the_bundled_generator_gives_the_text_of_transformers_for_a_long_prompt() -> None:
+    generator = load("bundled")
+    question = ChatMessage(role=MessageRole.USER, content="The office opens at nine. " * 45 + "When does it open?")
+    prompt = generator.messages_to_prompt([question])
+    inputs = generator._tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
+    length = inputs["input_ids"].shape[1]
+    assert length > 256
+    ids = generator._model.generate(**inputs, max_new_tokens=8, do_sample=False)
+    expected = generator._tokenizer.decode(ids[0, length:], skip_special_tokens=True)
+    assert generator.chat([question]).message.content == expected

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from llama_index.core.base.response.schema import Response
+from llama_index.core.chat_engine.types import AgentChatResponse
 
 from rag_app.answering import assembly
 from rag_app.datatypes import Fingerprint
@@ -39,6 +40,7 @@ def test_the_code_runs_and_finds_what_it_asks_for(
     monkeypatch.chdir(base.indexes.parent)
     monkeypatch.setattr(assembly, "choose_embedder", lambda *_, **__: None)
     monkeypatch.setattr(embedder, "CatalogueEmbedding", _FakeCatalogueEmbedding)
+    monkeypatch.setattr(embedder, "load_embedder", lambda spec, **_: _FakeCatalogueEmbedding(spec))
     model = RERANKERS["cross-encoder/mmarco-mMiniLMv2-L12-H384-v1"]
     folder = publish_reranker(model, tmp_path / model.id)
     monkeypatch.setattr(reranker_spec, "resolve_reranker", lambda _, offline: RerankerSpec(model.id, folder, "", 512))
@@ -47,17 +49,23 @@ def test_the_code_runs_and_finds_what_it_asks_for(
     for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(code, names)
         found.append((names.get("response"), names.get("nodes")))
-    _, (cited, _), (_, retrieved), (reranked, _), (selected, _), (answered, filtered) = found
+    (cited, _), (chatted, _), (_, opened), _, (_, retrieved), (reranked, _), (selected, _), (answered, filtered) = found
+    assert isinstance(chatted, AgentChatResponse)
+    assert chatted.metadata is not None
+    assert chatted.metadata["answer"].standalone == (
+        "How long is an account locked? And how many sign-ins may fail before that?"
+    )
     assert isinstance(reranked, Response)
     scores = [node.node.metadata["scores"] for node in reranked.source_nodes]
     assert all({"cosine", "fused", "reranker"} <= set(by_name) for by_name in scores)
     assert [node.score for node in reranked.source_nodes] == sorted((one["reranker"] for one in scores), reverse=True)
-    for response in (cited, selected, answered):
-        assert isinstance(response, Response)
+    for response in (cited, chatted, selected, answered):
+        assert isinstance(response, Response | AgentChatResponse)
         assert "30 minutes" in str(response)
         assert response.source_nodes[0].node.metadata["document"] == "docs/passwords.md"
-    assert retrieved is not None
-    assert "fused" in retrieved[0].node.metadata["scores"]
+    for nodes in (opened, retrieved):
+        assert nodes is not None
+        assert "fused" in nodes[0].node.metadata["scores"]
     assert filtered is not None
     assert {node.node.metadata["language"] for node in filtered} == {"en"}
 

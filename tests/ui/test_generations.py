@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from ingest.build import BuildRequest, build
 from rag_app.config import load_settings
 from rag_app.store import layout
-from rag_app.ui import ask
+from rag_app.ui import turn
 from tests.open_files import needs_proc, open_generations
 from tests.ui.test_ask_page import page, shown
 
@@ -165,7 +165,7 @@ def slow_sums(monkeypatch: pytest.MonkeyPatch, notes: Notes) -> Iterator[SlowSum
         return read(*arguments)
 
     monkeypatch.setattr(layout, "file_problem", slowly)
-    monkeypatch.setattr(ask, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(turn, "_PATIENCE_SECONDS", 0.05)
     yield state
     state.go_on.set()
 
@@ -228,13 +228,13 @@ def test_a_question_to_a_base_that_was_deleted_is_not_asked_of_another(at: AppTe
 def test_an_answer_under_way_ends_with_the_generation_it_began_with(
     monkeypatch: pytest.MonkeyPatch, at: AppTest, notes: Notes
 ) -> None:
-    draw = ask.sources_html
+    draw = turn.sources_html
 
     def delete_and_draw(*arguments: object) -> str:
         shutil.rmtree(notes.indexes / "notes", ignore_errors=True)
         return draw(*arguments)
 
-    monkeypatch.setattr(ask, "sources_html", delete_and_draw)
+    monkeypatch.setattr(turn, "sources_html", delete_and_draw)
     found = ask_for(at, "When does the shuttle leave?")
     assert "The shuttle leaves at eight." in found
     assert "There is no knowledge base 'notes'" in found

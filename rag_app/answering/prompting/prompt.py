@@ -1,7 +1,8 @@
 """Question and passages to messages: numbered passages, best first, whole, within the generator's budget of tokens.
 
-Documents are data: what could pass for a turn of the conversation in a passage or a question is broken up, so that it
-stays text. This module knows nothing of retrieval, and does not read answers.
+Documents are data: each passage is one line between marks that nobody who writes a document can know, and what could pass for
+a turn of the conversation in it, or in a question, is broken up, so that it stays text. The wording is in `prompts/`.
+This module knows nothing of retrieval, and does not read answers.
 """
 
 from __future__ import annotations
@@ -12,38 +13,21 @@ from dataclasses import dataclass
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
+from rag_app.answering.prompting.delimiters import delimiter_for
+from rag_app.answering.prompting.neutral import neutralised, visible
+from rag_app.answering.prompting.prompt_files import load_prompt, prompt_language
 from rag_app.datatypes import Passage
 from rag_app.errors import GenerationError
-from rag_app.language import language_of
 from rag_app.text import sentence_spans
 
 TokenCounter = Callable[[str], int]
 
-_SYSTEM = {
-    "en": (
-        "You are a helpful assistant. Answer the question from the passages, in one or two full sentences, and cite the "
-        "passage number like [1]. If the passages do not answer it, say so."
-    ),
-    "zh": (
-        "你是一个乐于助人的助手。请根据给出的段落，用一两句完整的中文回答问题，并注明段落编号，例如 [1]。"
-        "如果段落没有回答这个问题，请直接说明。"
-    ),
-}
-_USER = {
-    "en": "Passages:\n\n{passages}\n\nQuestion: {question}\n\nAnswer in full sentences, from the passages only.",
-    "zh": "段落：\n\n{passages}\n\n问题：{question}\n\n请只根据以上段落，用完整的句子回答。",
-}
 _HEADING_MARK = re.compile(r"^#+[ \t]+", re.MULTILINE)
 # What a chat template adds around two messages, and what separates two passages: at most this, in any model listed.
 _TEMPLATE_TOKENS = 32
 _SEPARATOR_TOKENS = 2
+_DELIMITER_TOKENS = 8  # a token a letter at most
 _FEWEST_PASSAGE_TOKENS = 64
-# What chat templates write around turns: ChatML, Llama, Mistral, Gemma, DeepSeek and others. A generator's own special
-# tokens are broken up as well.
-_ROLE_MARKER = re.compile(
-    r"<[|｜][^|｜<>\n]{1,40}[|｜]?>|<[^|｜<>\s]{1,40}[|｜]>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS)\]|<</?SYS>>|</?s>"
-    r"|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|</?(?:think|tool_call|tool_response)>"
-)
 
 
 @dataclass(frozen=True)
@@ -61,9 +45,10 @@ class Budget:
 
     def room(self, question: str) -> int:
         """Return how many tokens are left for passages beside a question; it may be none, or fewer than none."""
-        language = _language(question)
-        asked = neutralised(question, self.special_tokens)
-        left = self.window - _TEMPLATE_TOKENS - self.count_tokens(_SYSTEM[language] + _USER[language] + asked)
+        template = load_prompt("answer", prompt_language(question))
+        asked = _as_text(question, self.special_tokens)
+        marks = _DELIMITER_TOKENS * (template.system + template.user).count("{delimiter}")
+        left = self.window - _TEMPLATE_TOKENS - marks - self.count_tokens(template.system + template.user + asked)
         return left if left < _FEWEST_PASSAGE_TOKENS else min(self.passage_tokens, left)
 
     def size(self, passage: Passage) -> int:
@@ -73,10 +58,15 @@ class Budget:
 
 @dataclass(frozen=True)
 class Prompt:
-    """The messages for the generator, and the passages that are in them: only those can be cited."""
+    """The messages for the generator, and the passages that are in them: only those can be cited.
+
+    `name` is that of the prompt's file, with version and hash. The passages stand between two `delimiter`s.
+    """
 
     messages: tuple[ChatMessage, ...]
     passages: tuple[Passage, ...]
+    name: str
+    delimiter: str
 
 
 def build_prompt(question: str, passages: Sequence[Passage], budget: Budget) -> Prompt:
@@ -100,35 +90,24 @@ def build_prompt(question: str, passages: Sequence[Passage], budget: Budget) -> 
     for passage in passages:
         text, size = passage.text, budget.size(passage)
         if size > room and not parts:
-            text, size = _first_sentences(passage, budget.count_tokens, room), room
+            text, size = _first_sentences(passage, budget, room), room
         if size > room:
             break
         parts.append(_numbered(passage, text, budget.special_tokens))
         room -= size
-    language = _language(question)
-    asked = neutralised(question, budget.special_tokens)
-    content = _USER[language].format(passages="\n\n".join(parts), question=asked)
+    template = load_prompt("answer", prompt_language(question))
+    asked = _as_text(question, budget.special_tokens)
+    delimiter = delimiter_for((asked, *parts))
+    system, user = template.filled(passages="\n\n".join(parts), question=asked, delimiter=delimiter)
     messages = (
-        ChatMessage(role=MessageRole.SYSTEM, content=_SYSTEM[language]),
-        ChatMessage(role=MessageRole.USER, content=content),
+        ChatMessage(role=MessageRole.SYSTEM, content=system),
+        ChatMessage(role=MessageRole.USER, content=user),
     )
-    return Prompt(messages, tuple(passages[: len(parts)]))
+    return Prompt(messages, tuple(passages[: len(parts)]), template.name, delimiter)
 
 
-def _language(question: str) -> str:
-    return "zh" if language_of(question).code == "zh" else "en"
-
-
-def neutralised(text: str, special_tokens: Sequence[str] = ()) -> str:
-    """Return the text with the markers of chat turns broken up: `<|im_start|>` becomes `< |im_start| >`."""
-    for token in special_tokens:
-        if len(token) > 1:
-            text = text.replace(token, _broken(token))
-    return _ROLE_MARKER.sub(lambda match: _broken(match[0]), text)
-
-
-def _broken(marker: str) -> str:
-    return f"{marker[0]} {marker[1:-1]} {marker[-1]}" if len(marker) > 2 else f"{marker[0]} {marker[-1]}"
+def _as_text(text: str, special_tokens: Sequence[str]) -> str:
+    return neutralised(visible(text), special_tokens)
 
 
 def _numbered(passage: Passage, text: str, special_tokens: Sequence[str] = ()) -> str:
@@ -136,14 +115,14 @@ def _numbered(passage: Passage, text: str, special_tokens: Sequence[str] = ()) -
 
     Line breaks, heading marks and a title before the text were seen to lead the small bundled generator astray.
     """
-    where = " > ".join(passage.heading_path) or passage.document
+    where = " ".join((" > ".join(passage.heading_path) or passage.document).split())
     plain = " ".join(f"{passage.table_header} {_HEADING_MARK.sub('', text)}".split())
-    return f"[{passage.n}] {neutralised(plain, special_tokens)} (from: {neutralised(where, special_tokens)})"
+    return f"[{passage.n}] {_as_text(plain, special_tokens)} (from: {_as_text(where, special_tokens)})"
 
 
-def _first_sentences(passage: Passage, count_tokens: TokenCounter, room: int) -> str:
+def _first_sentences(passage: Passage, budget: Budget, room: int) -> str:
     def is_too_long(text: str) -> bool:
-        return count_tokens(_numbered(passage, text)) > room
+        return budget.count_tokens(_numbered(passage, text, budget.special_tokens)) > room
 
     kept = ""
     for _, end in sentence_spans(passage.text):

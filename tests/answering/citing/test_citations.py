@@ -1,4 +1,4 @@
-"""The `[n]` of an answer: none out of range, each tied to the sentence of the document that supports it."""
+"""The `[n]` of an answer: none out of range, none that the passage does not support, each tied to the span that does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag_app.answering.citations import MarkerFilter, cite, without_unknown_markers
+from rag_app.answering.citing.citations import MarkerFilter, cite, marked, without_unknown_markers
 from rag_app.datatypes import Passage, Sentence
 
 PASSWORDS = "Accounts are protected. An account is locked for 30 minutes after 5 failed sign-ins. Call 4400 for help."
@@ -135,11 +135,13 @@ def test_sentences_keep_their_citations_and_lose_their_markers() -> None:
         ("It is locked for 30 minutes [2][1][2].", [[1, 2]]),
         ("It is locked for 30 minutes. [1] [2]", [[1, 2]]),
         ("[1] It is locked for 30 minutes.", [[1]]),
-        ("It is locked for 30 minutes [1]. Private computers are not admitted.", [[1], []]),
     ],
 )
 def test_a_marker_belongs_to_the_sentence_before_it(answer: str, expected: list[list[int]]) -> None:
-    assert numbers(cite(answer, PASSAGES)) == expected
+    same = [passage(1, PASSWORDS), passage(2, f"{VPN} {PASSWORDS}"), passage(3, CHINESE)]
+    sentences = cite(answer, same)
+    assert numbers(sentences) == expected
+    assert not any(citation.computed for sentence in sentences for citation in sentence.citations)
 
 
 @pytest.mark.parametrize(
@@ -170,10 +172,27 @@ def test_citations_are_computed_where_the_generator_gave_none() -> None:
     ]
 
 
-def test_nothing_is_computed_where_the_generator_cited_anything() -> None:
-    sentences = cite("An account is locked for 30 minutes. The VPN needs Harbour Connect 6.2 [2].", PASSAGES)
-    assert numbers(sentences) == [[], [2]]
-    assert [sentence.supported for sentence in sentences] == [False, True]
+def test_each_sentence_stands_for_itself() -> None:
+    first, second = cite("An account is locked for 30 minutes. The VPN needs Harbour Connect 6.2 [2].", PASSAGES)
+    assert [(citation.n, citation.computed) for citation in first.citations] == [(1, True)]
+    assert [(citation.n, citation.computed) for citation in second.citations] == [(2, False)]
+
+
+def test_a_wrong_marker_gives_way_to_the_passage_that_supports_the_sentence() -> None:
+    (sentence,) = cite("An account is locked for 30 minutes [2].", PASSAGES)
+    assert [(citation.n, citation.computed) for citation in sentence.citations] == [(1, True)]
+    assert sentence.supported
+
+
+def test_of_several_markers_those_that_hold_are_kept() -> None:
+    (sentence,) = cite("An account is locked for 30 minutes [1][2].", PASSAGES)
+    assert [(citation.n, citation.computed) for citation in sentence.citations] == [(1, False)]
+
+
+def test_a_sentence_made_of_two_passages_is_cited_to_both() -> None:
+    answer = "An account is locked for 30 minutes, and the VPN needs Harbour Connect 6.2"
+    assert numbers(cite(f"{answer} [1][2].", PASSAGES)) == [[1, 2]]
+    assert numbers(cite(f"{answer.replace('6.2', '6.3')} [1][2].", PASSAGES)) == [[]]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +202,8 @@ def test_nothing_is_computed_where_the_generator_cited_anything() -> None:
         "月亮是奶酪做的。",
         "An account is locked for 45 minutes.",
         "Yes.",
+        "No.",
+        "是的。",
         "The answer is no.",
     ],
 )
@@ -193,22 +214,54 @@ def test_what_no_passage_says_is_not_cited_by_computation(answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "supported"),
+    ("answer", "missing"),
     [
-        ("An account is locked for 30 minutes [1].", True),
-        ("An account is locked for 45 minutes [1].", False),
-        ("An account is locked for 30 minutes after 6 failed sign-ins [1].", False),
-        ("The VPN needs Harbour Connect 6.2 [2].", True),
-        ("The VPN needs Harbour Connect 6.3 [2].", False),
-        ("The VPN needs Harbour Connect 6.2 [1].", False),
-        ("账号会被锁定三十分钟[3]。", True),
-        ("账号会被锁定30分钟[3]。", False),
+        ("An account is locked for 45 minutes [1].", ("45 minutes",)),
+        ("An account is locked for 30 minutes after 6 failed sign-ins [1].", ("6",)),
+        ("The VPN needs Harbour Connect 6.3 [2].", ("6.3",)),
+        ("The VPN needs Castle Connect 6.2 [2].", ("Castle",)),
+        ("账号会被锁定40分钟[3]。", ("40分钟",)),
+        ("The VPN needs Zebra 7 and Yak 8 [2].", ("7", "8", "Zebra", "Yak")),
+        ("Private computers are admitted to the VPN [2].", ()),
+        ("The moon is made of green cheese [1].", ()),
     ],
 )
-def test_a_sentence_is_supported_only_where_its_words_and_numbers_are(answer: str, supported: bool) -> None:
+def test_what_no_passage_supports_is_not_cited_and_says_what_is_missing(answer: str, missing: tuple[str, ...]) -> None:
     (sentence,) = cite(answer, PASSAGES)
-    assert sentence.citations, "what the generator cited stays visible, supported or not"
-    assert sentence.supported is supported
+    assert not sentence.supported
+    assert sentence.citations == ()
+    assert sentence.missing == missing
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "The passages do not say.",
+        "There is no information about that in the passages.",
+        "I hope this helps!",
+        "Here are the steps:",
+        "# Passwords",
+        "|---|---|",
+        "段落中没有提到这一点。",
+        "希望对您有帮助。",
+    ],
+)
+def test_a_sentence_that_claims_nothing_needs_no_citation(answer: str) -> None:
+    (sentence,) = cite(answer, PASSAGES)
+    assert sentence.citations == ()
+    assert sentence.supported
+
+
+def test_yes_or_no_shares_the_support_of_what_follows() -> None:
+    yes, reason = cite("是的。账号会被锁定三十分钟[3]。", PASSAGES)
+    assert yes.citations == reason.citations
+    assert yes.supported
+    (no,) = cite("No, private computers are not admitted to the VPN [2].", PASSAGES)
+    assert no.supported
+    yes, _ = cite("Yes. Private computers are admitted to the VPN [2].", PASSAGES)
+    assert not yes.supported
+    alone, _ = cite("Yes. I hope this helps.", PASSAGES)
+    assert not alone.supported
 
 
 @pytest.mark.parametrize("answer", ["", " \n", "[1]", "[9]"])
@@ -217,7 +270,8 @@ def test_no_words_no_sentences(answer: str) -> None:
 
 
 def test_a_marker_of_no_passage_is_no_citation() -> None:
-    assert numbers(cite("An account is locked for 30 minutes [7].", PASSAGES[:1])) == [[1]]
+    (sentence,) = cite("An account is locked for 30 minutes [7].", PASSAGES[:1])
+    assert [(citation.n, citation.computed) for citation in sentence.citations] == [(1, True)]
     assert cite("Locked [1].", [])[0].citations == ()
 
 
@@ -234,3 +288,57 @@ def test_the_number_of_a_list_item_need_not_be_in_the_passage(mark: str) -> None
     (sentence,) = cite(f"{mark}The account is locked for 30 minutes.", [source])
     assert sentence.supported
     assert [citation.n for citation in sentence.citations] == [1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("It is locked for 30 minutes.", "It is locked for 30 minutes [1]."),
+        ("It is locked for 30 minutes [2].", "It is locked for 30 minutes [1]."),
+        ("It is locked for 31 minutes [1].", "It is locked for 31 minutes."),
+        ("账号会被锁定三十分钟。", "账号会被锁定三十分钟[3]。"),
+        ("Locked for 30 minutes. [1]\n\nCall 4400 for help [1]", "Locked for 30 minutes [1].\n\nCall 4400 for help [1]"),
+        ("Steps:\n\n1. Call 4400 for help.\n2. Sing.\n", "Steps:\n\n1. Call 4400 for help [1].\n2. Sing."),
+        ("It is locked for 30 minutes.[1] The moon is cheese.[2]", "It is locked for 30 minutes [1]. The moon is cheese."),
+        ("| Locked account | 30 minutes |", "| Locked account | 30 minutes [1] |"),
+        ("[1]", ""),
+    ],
+)  # fmt: skip
+def test_the_answer_is_marked_with_what_was_checked(answer: str, expected: str) -> None:
+    assert marked(answer, cite(answer, PASSAGES)) == expected
+
+
+@given(WELL_FORMED)
+def test_marking_changes_nothing_but_markers_and_space(answer: str) -> None:
+    def bare(text: str) -> str:
+        return re.sub(r"\s|[\[【［][\d\s,，、;]*[\]】］]", "", text)
+
+    assert bare(marked(answer, cite(answer, PASSAGES))) == bare(answer)
+
+
+@given(ANSWERS)
+def test_the_marked_answer_has_the_checked_markers_alone(answer: str) -> None:
+    sentences = cite(answer, PASSAGES)
+    shown = [int(number) for number in re.findall(r"\[(\d{1,3})\]", marked(answer, sentences))]
+    assert shown == [number for sentence in numbers(sentences) for number in sentence]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "locked " * 10_000,
+        "一" * 10_000,
+        "1" * 10_000,
+        "1,2." * 5_000,
+        "[1] " * 5_000,
+        "May 5, " * 3_000,
+        "not " * 5_000,
+        "```\nfor i in range(30):\n    lock(i)\n```\n\n| a | 30 |\n|---|---|\n> quoted\n\n- [ ] 30 minutes\n\x00\ud800",
+        "An account is locked. " * 300,
+    ],
+)
+def test_no_answer_is_too_much(answer: str) -> None:
+    empty = [passage(4, ""), passage(5, " \n "), passage(6, "locked " * 3_000)]
+    sentences = cite(answer, [*PASSAGES, *empty])
+    assert marked(answer, sentences) is not None
+    assert cite(answer, empty[:2]) is not None

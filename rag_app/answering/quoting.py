@@ -1,0 +1,164 @@
+"""An answer without a model: the best sentence or two of the passages, word for word, each cited to where it stands.
+
+Which sentence is best is told by its vector, where the embedding model reads the question's language, by the words that it
+shares with the question, and by the rank of its passage. This module knows nothing of prompts or generators.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from rag_app.answering.prompting.answer_text import MarkupFilter
+from rag_app.answering.writers import Draft, Writing, Written
+from rag_app.datatypes import Citation, Passage, Sentence
+from rag_app.models.catalogue import QUOTE
+from rag_app.retrieval.second_stage import SentenceEmbedder
+from rag_app.text import CJK_CHARACTER, first_units, search_tokens, searchable, sentence_spans, trimmed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# What a sentence's evidence weighs: one standard deviation of the cosines of all sentences looked at, all of the question's
+# words, and one rank of its passage. Fitted on the odd-numbered articles of SQuAD (a softmax over the sentences of three
+# passages, the right ones being those of the right paragraph that hold an answer), and rounded (docs/citations.md, "Quotes").
+_COSINE, _WORDS, _RANK = 1.0, 5.0, 0.75
+# The same without vectors.
+_WORDS_ALONE, _RANK_ALONE = 7.0, 1.2
+# A second sentence is quoted where it is nearly as good as the best: a third more sentences, and 5 of 100 answers more.
+_SECOND_WITHIN = 1.5
+_PASSAGES = 3
+_SENTENCES = 2
+# A quote is cut after so many units: what has no full stop may be as long as its passage.
+_LONGEST = 120
+
+
+class QuestionEmbedder(SentenceEmbedder, Protocol):
+    """What embeds sentences, and a question to be compared with them."""
+
+    def embed_question(self, text: str) -> NDArray[np.float32]:
+        """Return a unit vector, shape (dimension,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """The sentence `text[start:end]` of a passage of this rank, from 0; `lead` is the question that stands before it."""
+
+    passage: Passage
+    rank: int
+    start: int
+    end: int
+    lead: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.passage.text[self.start : self.end]
+
+
+class QuotingWriter:
+    """Writes nothing of its own."""
+
+    llm = None
+    budget = None
+
+    def __init__(self, embedder: QuestionEmbedder | None) -> None:
+        """Take what embeds sentences while a person waits; None: words and ranks decide."""
+        self._embedder = embedder
+
+    @property
+    def name(self) -> str:
+        """The name under which it is chosen."""
+        return QUOTE
+
+    def write(self, question: str, passages: Sequence[Passage]) -> Writing:
+        """Yield the best sentences, each with the number of its passage."""
+        plain = MarkupFilter(passages)
+        sentences = []
+        text = ""
+        for candidate in self._best(question, passages):
+            quoted = _quoted(candidate)
+            sentence = replace(quoted, text=plain.whole(quoted.text))
+            sentences.append(sentence)
+            is_cjk = bool(CJK_CHARACTER.search(sentence.text))
+            piece = f"{'' if is_cjk or not text else ' '}{sentence.text}{'' if is_cjk else ' '}[{candidate.passage.n}]"
+            text += piece
+            yield Written(piece)
+        return Draft(plain.whole(text), tuple(sentences))
+
+    def _best(self, question: str, passages: Sequence[Passage]) -> list[_Candidate]:
+        candidates = _candidates(passages[:_PASSAGES])
+        if not candidates:
+            return []
+        words = _shares(question, candidates)
+        ranks = np.array([candidate.rank for candidate in candidates])
+        if self._embedder is not None and self._embedder.reads(question):
+            scores = _COSINE * _standard(self._cosines(question, candidates)) + _WORDS * words - _RANK * ranks
+        else:
+            scores = _WORDS_ALONE * words - _RANK_ALONE * ranks
+        order = np.argsort(-scores, kind="stable").tolist()
+        best = [place for place in order if scores[place] >= scores[order[0]] - _SECOND_WITHIN]
+        return [candidates[place] for place in best[:_SENTENCES]]
+
+    def _cosines(self, question: str, candidates: Sequence[_Candidate]) -> NDArray[np.float32]:
+        assert self._embedder is not None
+        headings = [" > ".join(candidate.passage.heading_path) for candidate in candidates]
+        texts = [
+            searchable("\n".join(part for part in (heading, candidate.lead, candidate.text) if part))
+            for heading, candidate in zip(headings, candidates, strict=True)
+        ]
+        cosines: NDArray[np.float32] = self._embedder.embed_passages(texts) @ self._embedder.embed_question(question)
+        return cosines
+
+
+def _candidates(passages: Sequence[Passage]) -> list[_Candidate]:
+    """Return the sentences that can be quoted: a heading or a question answers nothing, but leads what comes after it."""
+    found = []
+    for rank, passage in enumerate(passages):
+        lead = ""
+        for start, end in sentence_spans(passage.text):
+            sentence = passage.text[start:end]
+            if sentence.endswith(("?", "？")):
+                lead = sentence
+            elif any(map(str.isalnum, sentence)) and not sentence.startswith("#"):
+                found.append(_Candidate(passage, rank, start, end, lead))
+                lead = ""
+    return found
+
+
+def _shares(question: str, candidates: Sequence[_Candidate]) -> NDArray[np.float64]:
+    """Return what share of the question's words each sentence has, a word that few of the sentences have weighing more."""
+    tokens = [set(search_tokens(f"{candidate.lead} {candidate.text}")) for candidate in candidates]
+    counts = Counter(token for sentence in tokens for token in sentence)
+    weights = {
+        token: math.log(1 + len(tokens) / (counts[token] + 0.5))
+        for token in set(search_tokens(question))
+        if token in counts
+    }
+    total = sum(weights.values())
+    if not total:
+        return np.zeros(len(tokens))
+    return np.array([sum(weights[token] for token in weights.keys() & sentence) / total for sentence in tokens])
+
+
+def _standard(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return values in standard deviations from their mean, so that no model's cosines weigh more than another's."""
+    spread = float(values.std())
+    return (values - values.mean()) / spread if spread > 0 else np.zeros_like(values)
+
+
+def _quoted(candidate: _Candidate) -> Sentence:
+    passage, start, end = candidate.passage, candidate.start, candidate.end
+    kept = first_units(candidate.text, _LONGEST)
+    if kept and len(kept) < end - start:
+        ((start, end),) = trimmed(passage.text, start, start + len(kept))
+    text = " ".join(passage.text[start:end].split())
+    citation = Citation(
+        passage.n, passage.document, passage.page, passage.start + start, passage.start + end, computed=False
+    )
+    return Sentence(text, (citation,), supported=True)
