@@ -14,6 +14,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -99,7 +100,16 @@ def streamed(generator: LocalGenerator, prompt: str, first: list[float]) -> str:
 
 
 def plainly(generator: LocalGenerator, prompt: str, tokens: int) -> str:
-    """Return what transformers gives for the whole prompt at once, unstreamed."""
+    """Return what transformers gives for the whole prompt at once, unstreamed.
+
+    It runs in a thread of its own, as the generator does: where other processes compute too, torch's main thread is the slower.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(generated, generator, prompt, tokens).result()
+
+
+def generated(generator: LocalGenerator, prompt: str, tokens: int) -> str:
+    """Return what `model.generate` gives for a prompt."""
     tokenizer, model = generator._tokenizer, generator._model
     inputs = tokenizer(prompt, return_tensors="pt", add_special_tokens=False).to(model.device)
     with torch.no_grad():

@@ -7,6 +7,9 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from rag_app.waiting_threads import let_threads_sleep
+
+let_threads_sleep()
 PACKAGES = ("torch", "transformers", "sentence-transformers", "llama-index-core", "faiss-cpu", "bm25s", "streamlit")
 
 

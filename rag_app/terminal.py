@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from rag_app.errors import RagAppError
 from rag_app.text import printable, whole_characters
+from rag_app.waiting_threads import let_threads_sleep
 
 INTERRUPTED = 130
 # Python's own is 700. From 10,000 to 100,000, imports take the same.
@@ -50,6 +51,7 @@ def run_command(command: Callable[[], object]) -> None:
     RAG_APP_TRACEBACK is set.
     """
     _collect_seldom()
+    let_threads_sleep()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show Chinese must not end the command
     try:

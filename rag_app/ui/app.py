@@ -13,6 +13,7 @@ from rag_app.config import load_settings
 from rag_app.errors import RagAppError
 from rag_app.ui.ask import ask_page
 from rag_app.ui.parts import show_problem, unexpected
+from rag_app.waiting_threads import let_threads_sleep
 
 # A file, since an icon by name would be fetched from a font server by the browser.
 ICON = Path(__file__).with_name("icon.png")
@@ -20,6 +21,7 @@ ICON = Path(__file__).with_name("icon.png")
 
 def main() -> None:
     """Draw the app once, as Streamlit does at every interaction."""
+    let_threads_sleep()
     st.set_page_config(page_title="rag-app", page_icon=str(ICON), layout="centered")
     try:
         settings = load_settings()
