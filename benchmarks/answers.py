@@ -39,7 +39,7 @@ from rag_app.evaluation.datasets import LabelledQuestion, read_questions
 from rag_app.evaluation.labels import holds_answer
 from rag_app.models.catalogue import QUOTE
 from rag_app.models.embedder import CatalogueEmbedding
-from rag_app.models.generator import load_generator
+from rag_app.models.generating.generator import load_generator
 from rag_app.store.knowledge_base import KnowledgeBase
 
 SEED = 20261129

@@ -29,7 +29,7 @@ from rag_app.answering.query_engine import Answered, CitedQueryEngine
 from rag_app.config import load_settings
 from rag_app.datatypes import Passage
 from rag_app.models.embedder import CatalogueEmbedding
-from rag_app.models.generator import load_generator
+from rag_app.models.generating.generator import load_generator
 from rag_app.retrieval.nodes import passages_of
 from rag_app.store.knowledge_base import KnowledgeBase
 
@@ -70,7 +70,11 @@ def main() -> None:
     questions = [question for question in questions if question["evidence"]]
     _print_found(questions, engines)
     generator = load_generator(
-        arguments.generator, device="cpu", offline=True, max_new_tokens=settings.answering.max_new_tokens
+        arguments.generator,
+        device="cpu",
+        offline=True,
+        answering=settings.answering,
+        models=settings.models,
     )
     room = generator.metadata.context_window - settings.answering.max_new_tokens
     budget = Budget(generator.count_tokens, settings.answering.passage_tokens, room)  # type: ignore[attr-defined]

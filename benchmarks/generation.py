@@ -22,7 +22,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from machine import machine
 
 from rag_app.config import AnsweringSettings, ModelSettings
-from rag_app.models.generator import LocalGenerator, load_generator
+from rag_app.models.generating.generator import LocalGenerator, load_generator
 
 TEXT = Path(__file__).parent.parent / "docs" / "knowledge-bases.md"
 

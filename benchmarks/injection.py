@@ -45,7 +45,7 @@ from rag_app.answering.query_engine import Answered
 from rag_app.config import Settings, load_settings
 from rag_app.models.catalogue import QUOTE
 from rag_app.models.embedder import CatalogueEmbedding
-from rag_app.models.generator import load_generator
+from rag_app.models.generating.generator import load_generator
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.text import CJK_CHARACTER
 

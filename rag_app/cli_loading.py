@@ -57,7 +57,7 @@ def generator_of(settings: Settings) -> LLM | Literal["quote"]:
 
     if settings.generator == QUOTE:
         return "quote"
-    from rag_app.models.generator import load_generator
+    from rag_app.models.generating.generator import load_generator
 
     return load_generator(
         settings.generator,

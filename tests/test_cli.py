@@ -53,7 +53,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
     monkeypatch.setattr("rag_app.answering.assembly.resolve_embedder", resolve)
     monkeypatch.setattr("rag_app.models.embedder.load_embedder", embedder)
-    monkeypatch.setattr("rag_app.models.generator.load_generator", generator)
+    monkeypatch.setattr("rag_app.models.generating.generator.load_generator", generator)
     return state
 
 

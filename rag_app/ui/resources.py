@@ -88,6 +88,6 @@ def load_generator(model_id: str | None, settings: Settings) -> LLM:
     Raises:
         ModelError: it is not on this machine, or cannot be loaded.
     """
-    from rag_app.models.generator import load_generator as load
+    from rag_app.models.generating.generator import load_generator as load
 
     return load(model_id, device=settings.device, offline=True, answering=settings.answering, models=settings.models)

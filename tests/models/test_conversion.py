@@ -17,8 +17,8 @@ from rag_app.errors import ModelLoadError, ModelNotAvailable
 from rag_app.models import conversion
 from rag_app.models.catalogue import GeneratorRow, load_catalogue
 from rag_app.models.conversion import converted_folder, converted_gguf, gguf_file_of
-from rag_app.models.generation_errors import WAY_OUT
-from rag_app.models.generator import LocalGenerator, load_generator
+from rag_app.models.generating.failures import WAY_OUT
+from rag_app.models.generating.generator import LocalGenerator, load_generator
 from rag_app.models.hub import package_folder, quietly
 from tests.models.gguf_file import write_gguf
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rag_app.models.generation_text import GrowingText, RepetitionWatch
+from rag_app.models.generating.text import GrowingText, RepetitionWatch
 
 if TYPE_CHECKING:
     import torch

@@ -28,13 +28,13 @@ from rag_app.models.catalogue import GeneratorRow, load_catalogue
 from rag_app.models.conversion import converted_folder, converted_gguf, gguf_file_of
 from rag_app.models.device import resolve_device
 from rag_app.models.embedder_spec import SERVED
-from rag_app.models.generation import Stopped, Task, run
-from rag_app.models.generation_background import in_background
-from rag_app.models.generation_errors import WAY_OUT, failed, with_way_out, wrote_nothing
-from rag_app.models.generation_queue import GenerationQueue, QueuedAnswer
-from rag_app.models.generator_loading import load_weights, stated_context_tokens
+from rag_app.models.generating.background import in_background
+from rag_app.models.generating.failures import WAY_OUT, failed, with_way_out, wrote_nothing
+from rag_app.models.generating.loading import load_weights, stated_context_tokens
+from rag_app.models.generating.run import Stopped, Task, run
+from rag_app.models.generating.served import ServedGenerator, load_served_generator
+from rag_app.models.generating.waiting_line import GenerationQueue, QueuedAnswer
 from rag_app.models.hub import Announce, Origin, locate, quietly
-from rag_app.models.served_generator import ServedGenerator, load_served_generator
 
 # From so many parameters on a model can be asked to put a question in other words; smaller ones answer it instead.
 REPHRASING_MILLIONS = 1000

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from rag_app.models.generation_text import GrowingText, RepetitionWatch
+from rag_app.models.generating.text import GrowingText, RepetitionWatch
 
 
 def of_bytes(tokens: Sequence[int]) -> str:

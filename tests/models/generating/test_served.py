@@ -18,11 +18,11 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from rag_app.config import AnsweringSettings, ModelSettings
 from rag_app.errors import GenerationError, ModelError, ModelLoadError, ModelNotAvailable
-from rag_app.models.generation_errors import WAY_OUT
-from rag_app.models.generation_server import GenerationServer
-from rag_app.models.generator import LocalGenerator, load_generator
-from rag_app.models.served_generator import ServedGenerator
-from tests.models.chat_server import KEY, WORDS, ChatServer, chatting
+from rag_app.models.generating.chat_server import GenerationServer
+from rag_app.models.generating.failures import WAY_OUT
+from rag_app.models.generating.generator import LocalGenerator, load_generator
+from rag_app.models.generating.served import ServedGenerator
+from tests.models.generating.chat_server import KEY, WORDS, ChatServer, chatting
 
 pytest.importorskip("llama_index.llms.openai_like")
 

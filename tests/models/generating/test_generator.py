@@ -22,8 +22,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from rag_app.config import AnsweringSettings, ModelSettings
 from rag_app.errors import ConfigurationError, GenerationError, ModelLoadError, ModelNotAvailable
 from rag_app.models.catalogue import load_catalogue
-from rag_app.models.generation_errors import WAY_OUT
-from rag_app.models.generator import LocalGenerator, load_generator
+from rag_app.models.generating.failures import WAY_OUT
+from rag_app.models.generating.generator import LocalGenerator, load_generator
 from tests.checkpoints import make_llama_generator
 
 MESSAGES = [
@@ -226,7 +226,7 @@ def test_a_temperature_draws_tokens_and_a_seed_repeats_them(tiny_generator: Path
 
 
 def test_tokens_are_drawn_as_often_as_the_model_finds_them_likely() -> None:
-    from rag_app.models.generation import _Draw
+    from rag_app.models.generating.run import _Draw
 
     logits = torch.log(torch.tensor([[0.7, 0.2, 0.1]]))
     draw = _Draw(1.0, seed=3)
@@ -497,7 +497,7 @@ def test_who_can_rephrase_is_told_by_the_row_where_there_is_one(tiny_generator: 
 
 
 def test_the_window_of_a_model_that_reads_pictures_too_is_that_of_its_part_for_text() -> None:
-    from rag_app.models.generator_loading import DEFAULT_CONTEXT_TOKENS, stated_context_tokens
+    from rag_app.models.generating.loading import DEFAULT_CONTEXT_TOKENS, stated_context_tokens
 
     config = AutoConfig.for_model("gemma3", text_config={"max_position_embeddings": 777})
     assert stated_context_tokens(SimpleNamespace(config=config)) == 777

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from rag_app.errors import GenerationError
-from rag_app.models.generation_queue import GenerationQueue
+from rag_app.models.generating.waiting_line import GenerationQueue
 
 
 def test_the_first_has_its_turn_at_once() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rag_app.errors import GenerationError, ModelError, ModelNotAvailable
-from rag_app.models.generation_errors import WAY_OUT, first_line
+from rag_app.models.generating.failures import WAY_OUT, first_line
 
 if TYPE_CHECKING:
     import httpx

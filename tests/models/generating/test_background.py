@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from rag_app.models import generation_background
-from rag_app.models.generation_background import in_background
+from rag_app.models.generating import background
+from rag_app.models.generating.background import in_background
 
 
 def test_pieces_come_in_order_and_an_error_after_them() -> None:
@@ -37,7 +37,7 @@ def test_the_end_of_the_program_interrupts_what_runs() -> None:
 
     pieces = in_background(work, stop.set)
     assert next(pieces) == 1
-    generation_background._stop_all()
+    background._stop_all()
     assert ended.is_set()
     assert list(pieces) == []
-    assert generation_background._running == {}
+    assert background._running == {}

@@ -28,10 +28,10 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from rag_app.config import AnsweringSettings, ModelSettings
 from rag_app.errors import ModelLoadError, ModelNotAvailable
 from rag_app.models.catalogue import load_catalogue
-from rag_app.models.generation_background import in_background
-from rag_app.models.generation_errors import wrote_nothing
-from rag_app.models.generation_server import GenerationServer, Told
-from rag_app.models.generator_loading import DEFAULT_CONTEXT_TOKENS
+from rag_app.models.generating.background import in_background
+from rag_app.models.generating.chat_server import GenerationServer, Told
+from rag_app.models.generating.failures import wrote_nothing
+from rag_app.models.generating.loading import DEFAULT_CONTEXT_TOKENS
 
 _CLIENT = "llama_index.llms.openai_like"  # of the extra `served`; importing it takes seconds
 
