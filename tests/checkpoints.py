@@ -61,8 +61,10 @@ def make_bert_embedder(
     return target
 
 
-def make_llama_generator(folder: Path, *, chat_template: str | None = CHAT_TEMPLATE, window: int = 512) -> Path:
-    """Write a Llama generator of two layers over bytes. It writes nonsense, deterministically."""
+def make_llama_generator(
+    folder: Path, *, chat_template: str | None = CHAT_TEMPLATE, window: int = 512, ends: bool = True
+) -> Path:
+    """Write a Llama generator of two layers over bytes. It writes nonsense, deterministically; it may never end."""
     torch.manual_seed(0)
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -83,7 +85,7 @@ def make_llama_generator(folder: Path, *, chat_template: str | None = CHAT_TEMPL
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=window,
-        eos_token_id=2,
+        eos_token_id=2 if ends else None,
         pad_token_id=0,
         bos_token_id=None,
     )

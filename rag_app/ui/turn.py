@@ -5,6 +5,7 @@ This module knows nothing of the page around it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 # A question waits so long for files that are still being read; then it is answered, and the page says so.
 _PATIENCE_SECONDS = 2.0
+# The whole text is sent to the browser each time: a quick model must not keep both busy with it.
+_DRAWN_SECONDS = 0.05
 
 
 @dataclass
@@ -122,6 +125,7 @@ def _follow(engine: CitedQueryEngine, history: Sequence[Exchange], turn: Turn, s
     from rag_app.answering.query_engine import Answered, Rephrased, Retrieved
     from rag_app.answering.writers import Waiting, Written
 
+    drawn = 0.0
     slots.status.html(busy_html("Searching ..."))
     with closing(engine.ask(turn.question, history)) as events:  # type: ignore[type-var]
         for event in events:
@@ -140,7 +144,9 @@ def _follow(engine: CitedQueryEngine, history: Sequence[Exchange], turn: Turn, s
                     if not turn.written:
                         slots.status.html(busy_html("Writing ..."))
                     turn.written += event.text
-                    slots.text.html(text_html(turn.written))
+                    if time.monotonic() - drawn >= _DRAWN_SECONDS:
+                        slots.text.html(text_html(turn.written))
+                        drawn = time.monotonic()
                 case Answered():
                     turn.answer = event.answer
                     _draw_answer(turn, slots)

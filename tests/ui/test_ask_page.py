@@ -96,6 +96,19 @@ def test_a_generator_that_is_not_there_leaves_the_passages_and_is_named(
     assert "docs/passwords.md" in shown(at)
     assert "The generator Qwen/Qwen2.5-1.5B-Instruct (3.1 GB, Apache-2.0) is not on this machine" in shown(at)
     assert "--generator bundled" in shown(at)
+    (instead,) = [button for button in at.button if button.label == "Quote the passages instead"]
+    instead.click().run()
+    at.chat_input[0].set_value(QUESTION).run()
+    assert at.selectbox(key="generator").value == "Quotes from the passages"
+    assert "An account is locked for 30 minutes" in shown(at).split("rag-source")[0]
+
+
+def test_a_follow_up_is_understood_by_the_question_before(monkeypatch: pytest.MonkeyPatch, indexes: Path) -> None:
+    at = page(monkeypatch, indexes, "quote")
+    at.chat_input[0].set_value(QUESTION).run()
+    at.chat_input[0].set_value("and what does the VPN need?").run()
+    assert not at.exception
+    assert "Asked as: How long is an account locked? And what does the VPN need?" in shown(at)
 
 
 @pytest.mark.parametrize("question", ["?!", "   。"], ids=["punctuation", "blank"])
