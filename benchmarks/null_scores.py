@@ -1,12 +1,14 @@
 """What a percentile is worth: does it tell questions that a base answers from those it does not, and is it uniform on these?
 
-    python benchmarks/null_scores.py PATH/TO/data [--plot FILE.svg]
+    python benchmarks/null_scores.py PATH/TO/data [--plot FILE.svg] [--held-out]
 
 PATH holds qa/, ir/ and rag/clapnq/. The questions of another collection are foreign to a base, and the build never saw them.
 "Area" is that under the curve (ROC) of the best passage's percentile, the base's own questions against foreign ones; "distance"
 is that of Kolmogorov and Smirnov between the percentiles of foreign questions and the uniform distribution; "kept" is the share
 of own questions that are answered at the default rate of false alarms, "false" that of foreign ones. Each is told for the
 bundled model and the static model that is distilled from it, by retriever. Linux: the user data folder is a temporary one.
+With `--held-out` the builds are given the bundled questions of every other subject alone, and those of the other subjects, in the
+language of the base, are the foreign ones: the same kind of question, never seen.
 """
 
 from __future__ import annotations
@@ -25,10 +27,12 @@ from machine import machine
 from numpy.typing import NDArray
 from scipy.stats import kstest, rankdata
 
+from ingest import calibrating
 from rag_app.config import AnsweringSettings, RetrievalSettings, RetrieverName, Settings
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder
 from rag_app.models.static.distillation import distil
+from rag_app.retrieval.foreign_questions import ForeignQuestion, foreign_questions
 from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
 from rag_app.store.knowledge_base import KnowledgeBase
 
@@ -36,6 +40,7 @@ from rag_app.store.knowledge_base import KnowledgeBase
 BASES = {"squad": ("clapnq", "scifact"), "xquad.zh": ("cmrc2018",), "xquad.en": ("clapnq", "scifact")}
 RETRIEVERS: tuple[RetrieverName, ...] = ("dense", "keyword", "hybrid")
 STATIC = "own/null-scores"
+HELD_OUT = "held out"
 SEED = 20261129
 WANTED = 1 - AnsweringSettings().false_alarm_rate
 
@@ -48,7 +53,11 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--own", type=int, default=600, help="own questions of each base, drawn with a fixed seed")
     parser.add_argument("--plot", type=Path, help="where the distributions are drawn, SVG")
+    parser.add_argument("--held-out", action="store_true", help="bundled questions that the build was not given")
     arguments = parser.parse_args()
+    if arguments.held_out:
+        given = tuple(one for one in foreign_questions() if not _is_held_out(one))
+        calibrating.foreign_questions = lambda: given  # the build asks the questions that it is given there
     print(f"{machine()}\n")
     print("| base | model | retriever | nats a unit of cosine | foreign | area | distance | kept | false |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
@@ -63,7 +72,8 @@ def main() -> None:
                 collection = load_collection(base, arguments.data, settings, model)
                 own = [question.text for question in collection.questions]
                 own = random.Random(SEED).sample(own, min(arguments.own, len(own)))
-                _report(collection.knowledge_base, embedder, own, foreign, arguments.data, drawn)
+                names = (f"{HELD_OUT}.{_language(base)}",) if arguments.held_out else foreign
+                _report(collection.knowledge_base, embedder, own, names, arguments.data, drawn)
     if arguments.plot is not None:
         _plot(drawn, arguments.plot)
 
@@ -109,7 +119,19 @@ def _best(
     return np.array(best)
 
 
+def _language(base: str) -> str:
+    return "zh" if base.endswith(".zh") else "en"
+
+
+def _is_held_out(question: ForeignQuestion) -> bool:
+    subjects = sorted({one.subject for one in foreign_questions()})
+    return subjects.index(question.subject) % 2 == 1
+
+
 def _foreign_questions(name: str, data: Path) -> list[str]:
+    if name.startswith(HELD_OUT):
+        language = name.rpartition(".")[2]
+        return [one.text for one in foreign_questions() if _is_held_out(one) and one.language == language]
     if name == "clapnq":
         files = [data / "rag" / "clapnq" / f"{kind}.jsonl" for kind in ("answerable", "unanswerable")]
         return [json.loads(line)["input"] for file in files for line in file.read_text("utf-8").splitlines()]
