@@ -7,7 +7,7 @@ PATH holds qa/, ir/ and rag/clapnq/. The questions of another collection are for
 is that of Kolmogorov and Smirnov between the percentiles of foreign questions and the uniform distribution; "kept" is the share
 of own questions that are answered at the default rate of false alarms, "false" that of foreign ones. Each is told for the
 bundled model and the static model that is distilled from it, by retriever. Linux: the user data folder is a temporary one.
-With `--held-out` the builds are given the bundled questions of every other subject alone, and those of the other subjects, in the
+With `--held-out` the builds are given the bundled questions of every other subject alone, and those of the others, in the
 language of the base, are the foreign ones: the same kind of question, never seen.
 """
 
