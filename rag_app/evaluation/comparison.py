@@ -1,7 +1,7 @@
 """What a comparison of systems is, as values: the systems, what each did with each question, and what that comes to.
 
-A system is a retriever with its embedding model, a reranker and a generator, any of them perhaps none. All systems of a comparison
-are asked the same questions over the same passages. This module knows nothing of how anything is measured or shown.
+A system is a retriever with its embedding model, a reranker and a generator, any of them perhaps none. All systems of a
+comparison are asked the same questions over the same passages. This module knows nothing of how anything is measured or shown.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Found:
 class Outcome:
     """What a system did with a question.
 
-    `values` holds each metric by its name, None where the metric says nothing of this question. `seconds` is the time of the whole
-    question by the clock. `failure` says why there is no outcome, else it is empty: a failure counts as 0 in each metric.
+    `values` holds each metric by its name, None where the metric says nothing of this question. `seconds` is the time of the
+    whole question by the clock. `failure` says why there is no outcome, else it is empty: a failure counts as 0 in each metric.
     """
 
     found: tuple[Found, ...]
@@ -69,7 +69,8 @@ class SystemResult:
     """One system with all it did. `card` says exactly what it is; `outcomes` has one entry a question, in their order.
 
     `cost` holds figures by name, with the unit in the name: `milliseconds a question`, `passages a second`, `index megabytes`,
-    `memory megabytes`, `model megabytes`, and `licence` as a text. `truncated` counts passages that the model did not read whole.
+    `memory megabytes`, `model megabytes`, and `licence` as a text. `truncated` counts passages that the model did not read
+    whole.
     """
 
     name: str
@@ -99,9 +100,9 @@ class Pair:
     """The comparison of system `a` with `b` by one metric: mean of a minus mean of b, over the questions that both have.
 
     `p` is that of a paired randomisation test, two-sided; `p_adjusted` is Holm's over all pairs and metrics of the comparison.
-    `effect` is the mean difference over the standard deviation of the differences (0 where they do not differ). `smallest` is the
-    smallest difference that this sample would show four times in five; `more_questions` how many more a verdict needs, None where there
-    is one, or where no number would do.
+    `effect` is the mean difference over the standard deviation of the differences (0 where they do not differ). `smallest` is
+    the smallest difference that this sample would show four times in five; `more_questions` how many more a verdict needs, None
+    where there is one, or where no number would do.
     """
 
     a: str
