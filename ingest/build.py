@@ -18,10 +18,10 @@ import numpy as np
 from ingest.calibrating import embed_calibration_questions
 from ingest.cautions import warn_of_cuts, warn_of_languages
 from ingest.embedding import embed_chunks
-from ingest.events import Event, EventHandler, EventKind
 from ingest.parsing import ParsedDocument, TakenOver, load_document, parse
 from ingest.planning import BuildRequest, Plan, PlannedModel, make_plan, nothing_to_index
 from ingest.space import space_for
+from rag_app.build_events import Event, EventHandler, EventKind
 from rag_app.config import Settings
 from rag_app.datatypes import Chunk, Document, DocumentReport, FileStatus, Fingerprint, IngestReport, ModelReport
 from rag_app.errors import EmbedderMismatch, ModelError

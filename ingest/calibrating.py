@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ingest.embedding import embed_chunks
-from ingest.events import Event, EventHandler, EventKind
+from rag_app.build_events import Event, EventHandler, EventKind
 from rag_app.datatypes import Chunk, Fingerprint
 from rag_app.retrieval.first_stage import NATS_PER_DEVIATION, FirstStage
 from rag_app.retrieval.foreign_questions import foreign_questions

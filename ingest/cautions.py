@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from ingest.events import Event, EventHandler, EventKind
+from rag_app.build_events import Event, EventHandler, EventKind
 from rag_app.datatypes import Chunk, DocumentReport, Fingerprint, ModelReport
 from rag_app.language import UNDETERMINED
 from rag_app.models.catalogue import EmbedderRow, load_catalogue

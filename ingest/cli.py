@@ -14,7 +14,7 @@ import typer
 from rag_app.terminal import print_json, run_command, say
 
 if TYPE_CHECKING:
-    from ingest.events import EventHandler
+    from rag_app.build_events import EventHandler
     from rag_app.datatypes import IngestReport
 
 STRICT_EXIT_CODE = 3

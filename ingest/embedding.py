@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ingest.events import Event, EventHandler, EventKind
+from rag_app.build_events import Event, EventHandler, EventKind
 from rag_app.datatypes import Fingerprint, ModelReport
 from rag_app.errors import EmbeddingError
 from rag_app.store.embedding_cache import EmbeddingCache

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.events import Event, EventHandler, EventKind
 from ingest.loaders.registry import FORMATS
 from ingest.parsing import ParsingPlan, plan_parsing
 from ingest.sources import InputFile, discover, is_gone, resolve_sources
+from rag_app.build_events import Event, EventHandler, EventKind
 from rag_app.config import ChunkingSettings, Settings
 from rag_app.datatypes import DocumentReport, Fingerprint
 from rag_app.errors import (

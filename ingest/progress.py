@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ingest.events import Event, EventHandler, EventKind
+from rag_app.build_events import Event, EventHandler, EventKind
 from rag_app.terminal import say
 from rag_app.text import printable
 

@@ -15,6 +15,7 @@
     │   ├── ReadOnlyStore             a generation is never changed in place
     │   ├── StorageError              the disk is full, or cannot be written
     │   └── KnowledgeBaseBusy         exit 4   another build holds the lock
+    ├── BuildError                    a build that was started as a child failed
     ├── ModelError                    something about a model
     │   ├── ModelNotAvailable         neither on the machine nor to be had
     │   ├── ModelLoadError            there, but it cannot be loaded
@@ -112,6 +113,10 @@ class KnowledgeBaseBusy(KnowledgeBaseError):
     """Another build holds the lock of this knowledge base."""
 
     exit_code = 4
+
+
+class BuildError(RagAppError):
+    """A build that was started as a child failed."""
 
 
 class ModelError(RagAppError):

@@ -12,6 +12,7 @@
       sources/<sha256>           uploads
       calibration/               what labelled questions have shown of the scores; the only thing written beside a generation
       cache/embeddings.sqlite    vectors by fingerprint, prompt and text
+      cache/outcomes.sqlite      what came of comparisons' questions, passages and answers included
       .build-*                   a build under way, or the rest of a killed one; never read
 
 This module knows nothing of what is inside the files of a generation, and changes nothing on disk.
@@ -47,6 +48,7 @@ REPORT = "report.json"
 SOURCES = "sources"
 CALIBRATION = "calibration"
 CACHE = "cache"
+OUTCOMES = "outcomes.sqlite"
 WRITER_LOCK = ".writer.lock"
 BUILD_PREFIX = ".build-"
 

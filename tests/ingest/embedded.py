@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ingest.embedding import Embedded, embed_chunks
-from ingest.events import Event
+from rag_app.build_events import Event
 from rag_app.datatypes import Fingerprint
 from tests.fakes import FakePassageEmbedder, fake_fingerprint
 

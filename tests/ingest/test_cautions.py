@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ingest.cautions import warn_of_cuts, warn_of_languages
-from ingest.events import Event
+from rag_app.build_events import Event
 from rag_app.datatypes import Chunk, DocumentReport, FileStatus, ModelReport
 from rag_app.models.catalogue import load_catalogue
 from tests.commands import Run

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ingest import embedding
 from ingest.embedding import WINDOW, Embedded, embed_chunks
-from ingest.events import Event, EventKind
+from rag_app.build_events import Event, EventKind
 from rag_app.datatypes import Fingerprint
 from rag_app.errors import EmbeddingError, StorageError
 from rag_app.store.cache_file import PATH

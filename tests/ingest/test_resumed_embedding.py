@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ingest import embedding
 from ingest.embedding import Embedded
-from ingest.events import Event
+from rag_app.build_events import Event
 from rag_app.store.cache_file import CacheCheck, check
 from tests.children import in_a_child
 from tests.fakes import FakePassageEmbedder, fake_fingerprint, hash_vector

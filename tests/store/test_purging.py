@@ -141,6 +141,14 @@ def test_no_byte_of_the_text_is_left_in_any_file(base: SmallBase) -> None:
     assert report.traces.vectors > 0
 
 
+def test_outcomes_of_comparisons_go_as_a_whole(base: SmallBase) -> None:
+    cache = folder_of(base) / "cache"
+    for name in ("outcomes.sqlite", "outcomes.sqlite-wal"):
+        (cache / name).write_text("an answer", encoding="utf-8")
+    purge_it(base)
+    assert not list(cache.glob("outcomes*"))
+
+
 def test_what_stays_is_what_a_new_base_without_the_document_would_be(base: SmallBase, make: Make) -> None:
     purge_it(base)
     purged = base.open()

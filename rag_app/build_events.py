@@ -31,6 +31,16 @@ class Event:
     done: int = 0
     total: int = 0
 
+    @classmethod
+    def from_json(cls, line: str) -> Event:
+        """Read what `to_json` gave.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is not an event.
+        """
+        values = json.loads(line)
+        return cls(EventKind(values["event"]), str(values["subject"]), int(values["done"]), int(values["total"]))
+
     def to_json(self) -> str:
         """Return the event as one line of JSON."""
         values = asdict(self)

@@ -1,0 +1,89 @@
+"""Builds a knowledge base by starting `python -m ingest` as a child: how everything but a person builds.
+
+The child's progress comes as events (docs/events.md). Whoever stops listening stops the child, and a killed build changes
+nothing that is answered from. This module knows nothing of how a build works.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from rag_app.build_events import Event, EventHandler
+from rag_app.errors import BuildError
+
+_STOP_SECONDS = 10.0
+_KEPT_LINES = 20
+
+
+def run_build(
+    name: str,
+    sources: Sequence[Path],
+    indexes: Path,
+    *,
+    models: Sequence[str] = (),
+    chunk_tokens: int | None = None,
+    offline: bool = False,
+    on_event: EventHandler = lambda _: None,
+) -> None:
+    """Build a knowledge base, or bring one up to date, and return when it is live.
+
+    Args:
+        name: of the knowledge base.
+        sources: files and folders; none: those that it has.
+        indexes: the index root.
+        models: embedding models to add.
+        chunk_tokens: size of its chunks; None: the default, or what it has.
+        offline: never ask the model hub.
+        on_event: told what happens; what it raises ends the build.
+
+    Raises:
+        BuildError: the build failed, with what it said.
+    """
+    command = [sys.executable, "-m", "ingest", *(str(source.absolute()) for source in sources)]
+    command += ["--kb", name, "--indexes", str(indexes.absolute()), "--events", "--json"]
+    command += [part for model in models for part in ("--embed-model", model)]
+    command += [] if chunk_tokens is None else ["--chunk-tokens", str(chunk_tokens)]
+    command += ["--offline"] if offline else []
+    with ExitStack() as ends:
+        child = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+        ends.enter_context(child)
+        ends.callback(_stop, child)
+        assert child.stderr is not None
+        said = _follow(child.stderr, on_event)
+        code = child.wait()
+    if code:
+        raise BuildError(
+            f"The build of '{name}' ended with code {code}: {said or 'it said nothing'}",
+            f"By hand: {' '.join(command[1:])}",
+        )
+
+
+def _follow(stream: IO[str], on_event: EventHandler) -> str:
+    """Hand the events on; return what else was said, the last of it."""
+    said: deque[str] = deque(maxlen=_KEPT_LINES)
+    for line in stream:
+        try:
+            event = Event.from_json(line)
+        except (LookupError, ValueError, TypeError):
+            said.append(line.strip())
+        else:
+            on_event(event)
+    return " ".join(said)[-1000:]
+
+
+def _stop(child: subprocess.Popen[str]) -> None:
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
