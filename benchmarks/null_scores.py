@@ -113,7 +113,7 @@ def _best(
         RetrievalSettings(retriever=retriever, top_k=20, evidence_depth=0),
     )
     best = []
-    for question in questions:
+    for question in filter(str.strip, questions):  # one of CMRC's is empty: the app would not search for it
         found = [node.node.metadata["scores"]["percentile"] for node in search.retrieve(question)]
         best.append(max(found, default=0.0))
     return np.array(best)
