@@ -38,7 +38,8 @@ def interval_svg(estimate: Estimate) -> str:
     low, mean, high = (round(4 + (_STRIP - 8) * min(max(value, 0.0), 1.0), 1) for value in _values(estimate))
     return (
         f'<svg class="strip" viewBox="0 0 {_STRIP} 12" aria-hidden="true"><path class="grid" d="M4 6H{_STRIP - 4}M4 3V9'
-        f'M{_STRIP - 4} 3V9"/><path class="interval" d="M{low} 6H{high}"/><circle class="mark" cx="{mean}" cy="6" r="3.5"/></svg>'
+        f'M{_STRIP - 4} 3V9"/><path class="interval" d="M{low} 6H{high}"/>'
+        f'<circle class="mark" cx="{mean}" cy="6" r="3.5"/></svg>'
     )
 
 
@@ -99,8 +100,7 @@ def quality_cost_svg(points: Sequence[Point], cost: str, metric: str) -> str:
     best = unbeaten(points)
     return "".join(
         (
-            f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-            f'aria-label="{safe(f"{metric} against {cost}: {named}")}">',
+            _opening(_WIDTH, f"{metric} against {cost}: {named}"),
             *(f'<path class="grid" d="M{across(one)} {_TOP}V{_BOTTOM}"/>' for one in cost_ticks),
             *(_label(across(one), _BOTTOM + 17, f"{one:,g}") for one in cost_ticks),
             *(f'<path class="grid" d="M{_LEFT} {up(one)}H{_RIGHT}"/>' for one in ticks),
@@ -112,6 +112,10 @@ def quality_cost_svg(points: Sequence[Point], cost: str, metric: str) -> str:
             "</svg>",
         )
     )
+
+
+def _opening(width: int, alternative: str) -> str:
+    return f'<svg class="plot" viewBox="0 0 {width} {_HEIGHT}" role="img" aria-label="{safe(alternative)}">'
 
 
 def _label(x: float, y: float, text: str, anchor: str = "middle") -> str:
@@ -136,7 +140,9 @@ def _numbers(points: Sequence[Point], across: Callable[[float], float], up: Call
         free = ((x + right, y + down) for right, down in _PLACES if _is_free(x + right, y + down - 4, taken))
         place = next(free, (x + _PLACES[0][0], y + _PLACES[0][1]))
         taken.append((place[0], place[1] - 4))
-        parts.append(f'<text class="number" x="{place[0]:.1f}" y="{place[1]:.1f}" text-anchor="middle">{point.number}</text>')
+        parts.append(
+            f'<text class="number" x="{place[0]:.1f}" y="{place[1]:.1f}" text-anchor="middle">{point.number}</text>'
+        )
     return parts
 
 
@@ -189,8 +195,7 @@ def reliability_svg(bins: Sequence[ReliabilityBin], said: str, observed: str) ->
     line = "L".join(f"{across(one.predicted)} {up(one.observed)}" for one in bins)
     return "".join(
         (
-            f'<svg class="plot" viewBox="0 0 {int(right) + 24} {_HEIGHT}" role="img" '
-            f'aria-label="{safe(f"{observed} against {said}: {named}")}">',
+            _opening(int(right) + 24, f"{observed} against {said}: {named}"),
             *(f'<path class="grid" d="M{across(one)} {_TOP}V{_BOTTOM}M{_LEFT} {up(one)}H{right}"/>' for one in ticks),
             *(_label(across(one), _BOTTOM + 17, f"{one:g}") for one in ticks),
             *(_label(_LEFT - 7, up(one) + 4, f"{one:g}", "end") for one in ticks),

@@ -30,16 +30,9 @@ def questions_json(comparison: Comparison) -> str:
 def _data(comparison: Comparison) -> dict[str, Any]:
     names = metric_names(comparison)
     passages = _Passages(comparison)
-    first = next(iter(comparison.pairs), None)
-    numbers = {system.name: number for number, system in enumerate(comparison.systems)}
-    last = min(1, len(comparison.systems) - 1)
     return {
         "metrics": [_line(name) for name in names],
-        "chosen": {
-            "a": numbers[first.a] if first else 0,
-            "b": numbers[first.b] if first else last,
-            "metric": names.index(headline_metrics(comparison)[-1]) if names else 0,
-        },
+        "chosen": _chosen(comparison, names),
         "questions": [
             {
                 "key": _line(question.key),
@@ -51,6 +44,18 @@ def _data(comparison: Comparison) -> dict[str, Any]:
         ],
         "systems": [_system(system, names, passages) for system in comparison.systems],
         "passages": passages.shown,
+    }
+
+
+def _chosen(comparison: Comparison, names: Sequence[str]) -> dict[str, int]:
+    """Return what is shown at first, by number: the metric of answers if there are any, and the first pair that has it."""
+    metric = next(reversed(headline_metrics(comparison)), "")
+    pair = next((pair for pair in comparison.pairs if pair.metric == metric), None)
+    systems = [system.name for system in comparison.systems]
+    return {
+        "a": systems.index(pair.a) if pair else 0,
+        "b": systems.index(pair.b) if pair else max(min(1, len(systems) - 1), 0),
+        "metric": names.index(metric) if metric else 0,
     }
 
 
@@ -66,7 +71,9 @@ def _system(system: SystemResult, names: Sequence[str], passages: _Passages) -> 
 def _outcome(outcome: Outcome, names: Sequence[str], scores: Sequence[str], passages: _Passages) -> dict[str, Any]:
     """Return an outcome; a passage is its number, its gain and its scores in the system's order, null where it has none."""
     values = [outcome.values.get(name) for name in names]
-    found = [[passages.number(one), one.gain, *(_rounded(one.scores.get(name)) for name in scores)] for one in outcome.found]
+    found = [
+        [passages.number(one), one.gain, *(_rounded(one.scores.get(name)) for name in scores)] for one in outcome.found
+    ]
     shown = {
         "values": [_rounded(value) for value in values],
         "found": found,

@@ -34,7 +34,7 @@ def probability_reliability(system: SystemResult) -> Reliability | None:
 
 
 def percentile_reliability(questions: Sequence[AskedQuestion], system: SystemResult) -> tuple[ReliabilityBin, ...]:
-    """Return, for each tenth, the share of unanswerable questions whose best percentile lies below it: the same where it is right.
+    """Return, for each tenth, the share of unanswerable questions whose best percentile lies below it: a tenth, two tenths ...
 
     Empty where there are fewer than `FEWEST_UNANSWERABLE` such questions with passages that have a percentile.
     """

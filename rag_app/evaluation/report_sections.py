@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rag_app.evaluation.comparison import Comparison, Pair, SystemResult, Verdict
+from rag_app.evaluation.metrics import MEANINGS
 from rag_app.evaluation.report_markup import UNKNOWN, definitions, figure, safe, signed, table
 from rag_app.evaluation.report_plots import (
     Point,
@@ -64,14 +65,17 @@ def numbered(comparison: Comparison, name: str) -> str:
 
 
 def quality_html(comparison: Comparison) -> str:
-    """Return the table of systems and metrics, each mean with its interval."""
+    """Return the table of systems and metrics, each mean with its interval, and what the metrics say."""
     names = metric_names(comparison)
     rows = [
         [numbered(comparison, system.name), *(_estimate_html(comparison, system.name, name) for name in names)]
         for system in comparison.systems
     ]
-    head = ["system", *(f'<span class="metric">{safe(name)}</span>' for name in names)]
-    return table("Means of each system by each metric", head, rows)
+    meanings = {name: MEANINGS.get(name.partition("@")[0], UNKNOWN) for name in names}
+    return (
+        table("Means of each system by each metric", ["system", *map(safe, names)], rows)
+        + f"<details><summary>What each metric says</summary>\n{definitions(meanings)}</details>\n"
+    )
 
 
 def _estimate_html(comparison: Comparison, system: str, metric: str) -> str:
@@ -131,8 +135,8 @@ def _points(comparison: Comparison, metric: str, cost: str) -> list[Point]:
 
 
 def _plot_html(points: Sequence[Point], cost: str, metric: str) -> str:
-    best = ", ".join(f"{one.number} {one.name}" for one in sorted(unbeaten(points), key=lambda one: one.cost))
-    caption = f"{metric} against {cost}. Filled: no other is as good and as cheap ({best})."
+    best = ", ".join(str(one.number) for one in sorted(unbeaten(points), key=lambda one: one.cost))
+    caption = f"{metric} against {cost}. Filled: no other system is as good and as cheap ({best})."
     return f"<figure>{quality_cost_svg(points, cost, metric)}<figcaption>{safe(caption)}</figcaption></figure>\n"
 
 
@@ -145,7 +149,8 @@ def pairs_html(comparison: Comparison) -> str:
         if pairs:
             parts.append(
                 f"<details{' open' if metric in shown_first else ''}><summary><strong>{safe(metric)}</strong> "
-                f"{verdict_counts(pairs)}</summary>\n{_matrix_html(comparison, pairs)}{_pairs_table(comparison, pairs)}</details>\n"
+                f"{verdict_counts(pairs)}</summary>\n{_matrix_html(comparison, pairs)}"
+                f"{_pairs_table(comparison, pairs)}</details>\n"
             )
     return "".join(parts) or "<p>There is one system, so no two to compare.</p>"
 
@@ -212,8 +217,8 @@ def _calibration_figures(comparison: Comparison, system: SystemResult) -> list[s
     if bins := percentile_reliability(comparison.questions, system):
         drawn = reliability_svg(bins, "percentile", "share of questions below")
         said = (
-            f"Percentile: of {bins[0].count:,} unanswerable questions, the share whose best passage lies below each percentile; "
-            "on the dashed line it is what it says, below it scores look better than they are."
+            f"Percentile: of {bins[0].count:,} unanswerable questions, the share whose best passage lies below each one. "
+            "On the dashed line it is what it says; below the line, what was found looks better than it is."
         )
         figures.append((drawn, said))
     return [

@@ -1,4 +1,4 @@
-"""What a comparison says first: which system leads by the metrics that matter most, and how sure that is against each other one.
+"""What a comparison says first: which system leads by the metrics that matter most, and how sure that is.
 
 Shared by the HTML report and the table of a terminal. This module knows nothing of either.
 """
@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from rag_app.evaluation.comparison import Comparison, Estimate, Pair, Verdict
 from rag_app.evaluation.statistics import words
 
-# One metric of passages and one of answers stand for the others in what is said first: the first of these that was measured.
-_OF_PASSAGES = ("ndcg@10", "ndcg@5", "mrr@10", "hit@1")
-_OF_ANSWERS = ("f1", "exact match", "contained")
+# One metric of passages and one of answers stand for the others in what is said first: the first of these that was measured,
+# at whatever depth.
+_OF_PASSAGES = ("ndcg", "mrr", "hit", "contains")
+_OF_ANSWERS = ("f1", "exact match", "answer contained", "answered")
 
 _TURNED = {Verdict.BETTER: Verdict.WORSE, Verdict.WORSE: Verdict.BETTER}
 
@@ -30,7 +31,9 @@ class Headline:
 
 def metric_names(comparison: Comparison) -> list[str]:
     """Return the names of the metrics in the order in which the systems have them."""
-    return list(dict.fromkeys(name for system in comparison.systems for name in comparison.metrics.get(system.name, {})))
+    return list(
+        dict.fromkeys(name for system in comparison.systems for name in comparison.metrics.get(system.name, {}))
+    )
 
 
 def estimate_of(comparison: Comparison, system: str, metric: str) -> Estimate | None:
@@ -42,7 +45,10 @@ def estimate_of(comparison: Comparison, system: str, metric: str) -> Estimate | 
 def headline_metrics(comparison: Comparison) -> list[str]:
     """Return the metrics that are spoken of first: one of passages, and one of answers where there are answers."""
     names = [name for name in metric_names(comparison) if any(_means(comparison, name))]
-    chosen = [next((one for one in wanted if one in names), None) for wanted in (_OF_PASSAGES, _OF_ANSWERS)]
+    by_kind: dict[str, str] = {}
+    for name in names:
+        by_kind.setdefault(name.partition("@")[0], name)
+    chosen = [next((by_kind[one] for one in wanted if one in by_kind), None) for wanted in (_OF_PASSAGES, _OF_ANSWERS)]
     return [name for name in chosen if name is not None] or names[:1]
 
 

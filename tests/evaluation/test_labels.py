@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rag_app.datatypes import Passage, Place
-from rag_app.evaluation.datasets import EvidenceSpan, LabelledQuestion
-from rag_app.evaluation.labels import document_groups, holds_answer
+from rag_app.evaluation.labels import document_groups, gain_of, holds_answer, things_to_find, touches_answer
+from rag_app.evaluation.questions import EvidenceSpan, LabelledQuestion
 
 
 def passage(text: str = "Locked for 30 minutes.", document: str = "docs/en/passwords.md", **values: Any) -> Passage:
@@ -78,8 +78,72 @@ def test_with_a_paragraph_the_passage_must_be_of_it(text: str, holds: bool) -> N
     assert holds_answer(passage(text), question) is holds
 
 
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("Later it was in France.", True),  # the part with the answer at its place
+        ("It was in France. Later", False),  # the same words at another place
+        ("was in France. Later  it was in FRANCE", True),
+        ("Before. It was in France.\nLater it was in France. After.", True),
+        ("in France", True),  # it may be either of two places
+        ("", False),
+    ],
+)
+def test_with_places_in_the_paragraph_a_part_of_it_must_cover_one(text: str, holds: bool) -> None:
+    context = "It was in  France. Later it was in France."
+    question = LabelledQuestion("Where later?", ("France",), context=context, context_spans=((35, 41),))
+    assert context[35:41] == "France"
+    assert holds_answer(passage(text), question) is holds
+
+
+def test_a_place_counts_after_white_space_and_forms_are_made_equal() -> None:
+    context = " ﬁ  ３０ minutes or 30 minutes"
+    question = LabelledQuestion("?", ("30 minutes",), context=context, context_spans=((18, 28),))
+    assert holds_answer(passage("or 30 minutes"), question)
+    assert not holds_answer(passage("fi 30 minutes or"), question)
+
+
+def test_without_a_wording_only_the_whole_paragraph_is_right() -> None:
+    question = LabelledQuestion("?", context="One. Two.", context_spans=((0, 9),))
+    assert question.is_answerable
+    assert [holds_answer(passage(text), question) for text in ("One. Two.", "0 One. Two. 3", "One.")] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_judged_documents_have_their_grade_and_others_none() -> None:
+    question = LabelledQuestion("?", judgements={"7": 2.0, "a/9": 1.0, "8": 0.0})
+    found = {
+        name: gain_of(passage(document=f"set/corpus.jsonl#{name}"), question) for name in ("7", "a/9", "8", "17", "9")
+    }
+    assert found == {"7": 2.0, "a/9": 1.0, "8": 0.0, "17": 0.0, "9": 0.0}
+    assert gain_of(passage(document="x.md", also_in=(Place("corpus.jsonl#7", None, None, 0, 9),)), question) == 2.0
+    assert things_to_find(question) == {"7": 2.0, "a/9": 1.0}
+
+
+def test_a_right_place_has_the_gain_1() -> None:
+    question = LabelledQuestion("?", spans=(EvidenceSpan("passwords.md", 100, 130), EvidenceSpan("passwords.md", 0, 9)))
+    assert gain_of(passage(), question) == 1.0
+    assert gain_of(passage(end=129), question) == 0.0
+
+
+@pytest.mark.parametrize(("start", "end", "touches"), [(100, 120, True), (119, 130, True), (120, 130, False)])
+def test_a_citation_need_not_cover_a_place(start: int, end: int, touches: bool) -> None:
+    question = LabelledQuestion("?", spans=(EvidenceSpan("passwords.md", 90, 120),))
+    assert touches_answer(passage(start=start, end=end), question) is touches
+
+
 def test_nothing_holds_the_answer_to_a_question_without_one() -> None:
     assert not holds_answer(passage(), LabelledQuestion("How?", (), ("passwords.md",), context=passage().text))
+
+
+def test_questions_on_judged_documents_are_together_where_the_same_are_right() -> None:
+    judged: list[dict[str, float]] = [{"a": 1, "b": 2}, {"b": 1, "a": 1, "c": 0}, {"a": 1}, {"b": 1}]
+    groups = document_groups([LabelledQuestion("?", judgements=one) for one in judged])
+    assert groups[0] == groups[1]
+    assert len(set(groups)) == 3
 
 
 def test_questions_that_share_a_document_or_article_are_one_group_also_through_others() -> None:

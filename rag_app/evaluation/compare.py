@@ -1,0 +1,204 @@
+"""READ FIRST: how systems are compared. questions -> a base they can be judged against -> each system asked -> statistics.
+
+A data set that brings its own passages (SQuAD JSON, a BEIR folder) gets a knowledge base of its own, one passage a record;
+other questions are asked of a base of the user's. All systems are asked the same questions over the same passages.
+This module knows nothing of commands or of how a comparison is shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rag_app.answering.question import checked_question
+from rag_app.builds import run_build
+from rag_app.config import Settings
+from rag_app.errors import UsageError
+from rag_app.evaluation.asking import Progress, Workbench, make_system, outcomes_of
+from rag_app.evaluation.comparison import AskedQuestion, Comparison, SystemResult
+from rag_app.evaluation.costs import costs_of
+from rag_app.evaluation.datasets import read_questions
+from rag_app.evaluation.labels import document_groups
+from rag_app.evaluation.outcome_cache import OutcomeCache
+from rag_app.evaluation.question_check import check_against
+from rag_app.evaluation.questions import QuestionSet
+from rag_app.evaluation.statistics import DEFAULT_MARGIN, estimates_of, note_on_groups, pairs_of
+from rag_app.evaluation.systems import SystemSpec
+from rag_app.models.hub import Announce, quietly
+from rag_app.store import layout
+from rag_app.store.knowledge_base import KnowledgeBase
+from rag_app.store.live import LiveKnowledgeBase
+
+SEED = 20261129
+# Bases of data sets lie here, beside the user's own, and are not listed with them.
+BASES = Path(".app") / "bases"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be compared. `limit`: the first so many questions; `answerable_only`: of those with an answer.
+
+    `knowledge_base` is asked unless the questions bring their own passages.
+    """
+
+    questions: Path
+    systems: tuple[SystemSpec, ...]
+    knowledge_base: str | None = None
+    limit: int | None = None
+    answerable_only: bool = False
+    seed: int = SEED
+    margin: float = DEFAULT_MARGIN
+
+
+def compare(
+    request: Request,
+    settings: Settings,
+    *,
+    announce: Announce = quietly,
+    on_progress: Progress = lambda name, done, total: None,
+) -> Comparison:
+    """Compare systems.
+
+    Raises:
+        UsageError: questions that cannot be read or judged, fewer than two systems, no base to ask.
+        BuildError: the base of a data set cannot be built.
+        KnowledgeBaseError: the base cannot be opened, or has no vectors of a model.
+        ModelError: a model is not at hand, or cannot be loaded.
+    """
+    if len(request.systems) < 2:
+        raise UsageError("There is one system.", "Name an embedding model to compare with keyword search: --embed-model ID")
+    question_set = _chosen(read_questions(request.questions), request)
+    knowledge_base = _knowledge_base(request, settings, announce)
+    question_set = check_against(
+        question_set,
+        [path for path, *_ in knowledge_base.chunks.documents()],
+        lambda path: _text(knowledge_base, path),
+    )
+    question_set = _askable(question_set, settings)
+    bench = Workbench(knowledge_base, settings, announce)
+    cache = OutcomeCache(knowledge_base.folder.parent / layout.CACHE)
+    try:
+        results = {
+            spec.name: _result(spec, question_set, bench, cache, on_progress) for spec in _by_model(request.systems)
+        }
+    finally:
+        cache.close()
+    return _comparison(request, question_set, [results[spec.name] for spec in request.systems], knowledge_base)
+
+
+def brings_passages(path: Path) -> bool:
+    """Whether a data set brings its own passages: a BEIR folder, or SQuAD JSON."""
+    return path.is_dir() or path.suffix.lower() == ".json"
+
+
+def _chosen(question_set: QuestionSet, request: Request) -> QuestionSet:
+    questions = question_set.questions
+    if request.answerable_only:
+        questions = tuple(question for question in questions if question.is_answerable)
+    if request.limit is not None:
+        questions = questions[: request.limit]
+    if not questions:
+        raise UsageError(f"No question of {question_set.name} is left to be asked.", "Raise --limit.")
+    return replace(question_set, questions=questions)
+
+
+def _askable(question_set: QuestionSet, settings: Settings) -> QuestionSet:
+    """Leave out what the app would not take as a question, and say so."""
+    kept, refused = [], 0
+    for question in question_set.questions:
+        try:
+            text = checked_question(question.question, settings.limits)
+        except UsageError:
+            refused += 1
+        else:
+            kept.append(replace(question, question=text))
+    if not kept:
+        raise UsageError(f"No question of {question_set.name} can be asked.", "They are empty or too long.")
+    notes = (f"{refused} questions are empty or too long, and were left out.",) if refused else ()
+    return replace(question_set, questions=tuple(kept), notes=(*question_set.notes, *notes))
+
+
+def _knowledge_base(request: Request, settings: Settings, announce: Announce) -> KnowledgeBase:
+    models = list(dict.fromkeys(spec.embed_model for spec in request.systems if spec.embed_model is not None))
+    if not brings_passages(request.questions):
+        if request.knowledge_base is None:
+            raise UsageError(
+                f"{request.questions} brings no passages of its own.", "Name the knowledge base to ask: --kb NAME"
+            )
+        return LiveKnowledgeBase(settings.indexes, request.knowledge_base).verified().knowledge_base
+    source = request.questions.resolve()
+    name = f"{source.stem[:40]}-{hashlib.sha256(str(source).encode()).hexdigest()[:8]}".replace(".", "-")
+    announce(f"Building the passages of {request.questions.name} with {', '.join(models) or 'keywords alone'} ...")
+    indexes = settings.indexes / BASES
+    if not models:
+        raise UsageError("No system has an embedding model.", "Name one: --embed-model ID")
+    run_build(name, [source], indexes, models=models, chunk_tokens=0, offline=settings.offline)
+    return LiveKnowledgeBase(indexes, name).verified().knowledge_base
+
+
+def _text(knowledge_base: KnowledgeBase, path: str) -> str:
+    document = knowledge_base.chunks.document(path)
+    return "" if document is None else document.text
+
+
+def _by_model(systems: Sequence[SystemSpec]) -> list[SystemSpec]:
+    """Return the systems so that each model is loaded once."""
+    return sorted(systems, key=lambda spec: (spec.embed_model or "", spec.generator or "", spec.reranker or ""))
+
+
+def _result(
+    spec: SystemSpec, question_set: QuestionSet, bench: Workbench, cache: OutcomeCache, on_progress: Progress
+) -> SystemResult:
+    system = make_system(spec, bench)
+    outcomes = outcomes_of(system, question_set.questions, bench, cache, on_progress)
+    embedder = None if spec.embed_model is None else bench.embedder(spec.embed_model)
+    report = {model.fingerprint: model for model in bench.knowledge_base.report.models}
+    truncated = 0
+    if embedder is not None and embedder.fingerprint.digest in report:
+        truncated = report[embedder.fingerprint.digest].truncated
+    costs = costs_of(bench.knowledge_base, embedder, outcomes)
+    return SystemResult(spec.name, system.card, outcomes, costs, truncated)
+
+
+def _comparison(
+    request: Request, question_set: QuestionSet, results: Sequence[SystemResult], knowledge_base: KnowledgeBase
+) -> Comparison:
+    questions = question_set.questions
+    groups = document_groups(questions)
+    values = {
+        result.name: {
+            metric: [outcome.values[metric] for outcome in result.outcomes] for metric in result.outcomes[0].values
+        }
+        for result in results
+    }
+    count = len(set(groups))
+    notes = [*question_set.notes, *(note_on_groups(groups),)]
+    notes += [f"{result.failures} questions failed with {result.name}, and count 0." for result in results if result.failures]
+    notes += [
+        f"{result.truncated} passages are longer than the window of {result.name}, which did not read their ends."
+        for result in results
+        if result.truncated
+    ]
+    return Comparison(
+        dataset=question_set.name,
+        questions=tuple(
+            AskedQuestion(question.key, question.question, question.answers, question.is_answerable, group)
+            for question, group in zip(questions, groups, strict=True)
+        ),
+        systems=tuple(results),
+        metrics=estimates_of(values, groups, request.seed),
+        pairs=pairs_of(values, groups, request.margin, request.seed),
+        seed=request.seed,
+        margin=request.margin,
+        groups=count,
+        notes=tuple(note for note in notes if note),
+        made={
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "questions sha256": question_set.sha256,
+            "knowledge base": knowledge_base.name,
+            "generation": knowledge_base.generation,
+        },
+    )

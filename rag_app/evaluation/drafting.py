@@ -1,0 +1,253 @@
+"""Questions where the user has none: drafted from the passages of a knowledge base, for a person to keep, edit or drop.
+
+    drafts = draft_questions(knowledge_base, count=100, seed=0)
+
+No embedding model takes part, so that none is favoured. Rules turn sentences, table rows and headings into questions; a
+generator, where there is one, only says them in other words or in the other language. The same base, count, seed and generator
+give the same questions. This module knows nothing of files or of what the questions are for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rag_app.datatypes import Document
+from rag_app.errors import KnowledgeBaseEmpty
+from rag_app.evaluation.drafting_checks import HeldWords, gives_away
+from rag_app.evaluation.drafting_chinese import chinese_wordings
+from rag_app.evaluation.drafting_context import CODE, in_context
+from rag_app.evaluation.drafting_english import english_wordings
+from rag_app.evaluation.drafting_notes import notes_of
+from rag_app.evaluation.drafting_records import record_wordings
+from rag_app.evaluation.drafting_spans import spans_of
+from rag_app.evaluation.drafting_values import DraftedQuestion, Drafts, Span, Stratum, Wording
+from rag_app.evaluation.drafting_variants import as_keywords, in_other_words, without_answer
+from rag_app.store.layout import rebuild_command
+
+if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
+
+    from rag_app.store.knowledge_base import KnowledgeBase
+
+LANGUAGES = ("en", "zh")
+RULE = "rule"
+# Of a hundred questions. What a stratum cannot fill, the lexical and the keyword-like ones do.
+SHARES = {
+    Stratum.CROSS_LINGUAL: 0.1,
+    Stratum.UNANSWERABLE: 0.2,
+    Stratum.PARAPHRASED: 0.15,
+    Stratum.KEYWORDS: 0.2,
+    Stratum.LEXICAL: 0.35,
+}
+_POOL = 8  # candidates for each question asked for, after which no further document is read
+_OF_A_DOCUMENT = 4  # questions at least, however many documents there are
+_TIMES_MEAN = 2  # of the questions that a document has on average, at most so many times
+_REPHRASED = 3  # candidates that a generator is shown for each question it is to say otherwise
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A span with the question that the rules make of it."""
+
+    span: Span
+    wording: Wording
+
+
+@dataclass
+class _Drawing:
+    """What is drafted so far."""
+
+    seed: int
+    of_a_document: int
+    held: HeldWords
+    drafted: list[DraftedQuestion]
+    taken: set[Span]
+    asked: set[str]
+    by_document: Counter[str]
+
+
+_Make = Callable[[_Candidate], "tuple[str, str] | None"]  # the question as the stratum asks it, and by what it was made
+
+
+def draft_questions(
+    knowledge_base: KnowledgeBase,
+    count: int = 100,
+    *,
+    seed: int = 0,
+    llm: LLM | None = None,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Drafts:
+    """Draft questions from the passages of a knowledge base.
+
+    Args:
+        knowledge_base: any; only its texts and its keyword index are looked at.
+        count: how many at most, 1 or more.
+        seed: draws which sentences are asked about.
+        llm: says questions otherwise, unless its `can_rephrase` says that it is not able to.
+        on_progress: is told how many are drafted.
+
+    Raises:
+        KnowledgeBaseEmpty: it has no passage.
+    """
+    if not knowledge_base.chunk_count:
+        raise KnowledgeBaseEmpty(
+            f"The knowledge base '{knowledge_base.name}' has no passage to ask about.",
+            rebuild_command(knowledge_base.folder.parent),
+        )
+    held = HeldWords(knowledge_base)
+    pool = _candidates(knowledge_base, held, count, seed)
+    documents = len({one.span.document for one in pool})
+    of_a_document = max(_OF_A_DOCUMENT, -(-_TIMES_MEAN * count // max(documents, 1)))
+    drawing = _Drawing(seed, of_a_document, held, [], set(), set(), Counter())
+    able = llm is not None and getattr(llm, "can_rephrase", True)
+    failure = ""
+    for stratum, share in SHARES.items():
+        wanted = count - len(drawing.drafted) if stratum is Stratum.LEXICAL else round(share * count)
+        for make in _makers(stratum, held, pool, seed, llm if able else None):
+            try:
+                _draw(drawing, stratum, make, pool, wanted)
+            except Exception as error:  # noqa: BLE001 - whatever an LLM raises, there are still the rules
+                failure = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            on_progress(len(drawing.drafted))
+    if len(drawing.drafted) < count:
+        _draw(drawing, Stratum.KEYWORDS, _makers(Stratum.KEYWORDS, held, pool, seed, None)[0], pool, count)
+    questions = _in_order(drawing.drafted)
+    counts = {stratum.value: sum(one.stratum is stratum for one in questions) for stratum in Stratum}
+    notes = notes_of(questions, count, of_a_document, languages=_languages(pool), has_generator=bool(able), failure=failure)
+    return Drafts(questions, count, len({one.span.document for one in questions if one.span}), notes, counts)
+
+
+def _lot(seed: int, *parts: object) -> int:
+    """Return a number drawn for these parts: the same in every process, unlike `hash`."""
+    return int.from_bytes(hashlib.sha256(repr((seed, *parts)).encode()).digest()[:8])
+
+
+def _candidates(knowledge_base: KnowledgeBase, held: HeldWords, count: int, seed: int) -> list[_Candidate]:
+    """Return what can be asked about, in the order in which it is to be drawn: one of each document in turn."""
+    paths = [row[0] for row in knowledge_base.chunks.documents()]
+    paths.sort(key=lambda path: _lot(seed, path))
+    found: list[tuple[int, int, _Candidate]] = []
+    for number, path in enumerate(paths):
+        document = knowledge_base.chunks.document(path)
+        if document is None:
+            continue
+        of_this = sorted(_of_document(document, held, seed), key=lambda one: _lot(seed, one.span.document, one.span.start))
+        found += [(turn, number, one) for turn, one in enumerate(of_this)]
+        if len(found) >= _POOL * count:
+            break
+    return [one for _, _, one in sorted(found, key=lambda entry: entry[:2])]
+
+
+def _of_document(document: Document, held: HeldWords, seed: int) -> Iterator[_Candidate]:
+    is_name = partial(_is_name, document.text)
+    for span in spans_of(document):
+        if span.language not in LANGUAGES:
+            continue
+        if span.fields:
+            wordings: Iterable[Wording] = sorted(record_wordings(span), key=lambda one: _lot(seed, one.question))
+        elif span.language == "zh":
+            wordings = chinese_wordings(span)
+        else:
+            wordings = english_wordings(span, is_name)
+        found = (one for wording in wordings if not gives_away(wording) for one in in_context(wording, span))
+        for wording in found:
+            if held.leads_to(wording.question, span):
+                yield _Candidate(span, wording)
+                break
+
+
+def _is_name(text: str, word: str) -> bool:
+    """Whether a word is a name by how a text writes it: with a capital also where no sentence begins."""
+    return re.search(rf"[a-z,] {re.escape(word)}\b", text) is not None and not re.search(rf"\b{re.escape(word.lower())}\b", text)
+
+
+def _languages(pool: Iterable[_Candidate]) -> set[str]:
+    return {one.span.language for one in pool}
+
+
+def _makers(stratum: Stratum, held: HeldWords, pool: list[_Candidate], seed: int, llm: LLM | None) -> list[_Make]:
+    """Return what makes the questions of a stratum, the better way first."""
+    ways: list[_Make] = []
+    if llm is not None and stratum in (Stratum.PARAPHRASED, Stratum.CROSS_LINGUAL):
+        ways.append(_generated(stratum, llm, pool))
+
+    def by_rule(one: _Candidate) -> tuple[str, str] | None:
+        question, language = one.wording.question, one.span.language
+        if stratum is Stratum.CROSS_LINGUAL:
+            is_there = len(_languages(pool)) == len(LANGUAGES)
+            question = one.wording.crossed if is_there else ""
+            code = CODE.search(question)
+            question = question if code and held.is_of_one_language(code[0], language) else ""
+        elif stratum is Stratum.UNANSWERABLE:
+            question = without_answer(question, language, held.is_held, _lot(seed, question))
+        elif stratum is Stratum.PARAPHRASED:
+            question = in_other_words(question, language)
+        elif stratum is Stratum.KEYWORDS:
+            question = "" if one.span.is_section and language == "zh" else as_keywords(question, language)
+        return (question, RULE) if question else None
+
+    return [*ways, by_rule]
+
+
+def _generated(stratum: Stratum, llm: LLM, pool: list[_Candidate]) -> _Make:
+    from rag_app.evaluation.drafting_generator import reworded, translated
+
+    name = str(llm.metadata.model_name)
+    crosses = len(_languages(pool)) == len(LANGUAGES)
+
+    def make(one: _Candidate) -> tuple[str, str] | None:
+        if one.span.fields or (stratum is Stratum.CROSS_LINGUAL and not crosses):
+            return None
+        say = reworded if stratum is Stratum.PARAPHRASED else translated
+        question = say(llm, one.wording, one.span)
+        return (question, name) if question else None
+
+    return make
+
+
+def _draw(drawing: _Drawing, stratum: Stratum, make: _Make, pool: list[_Candidate], wanted: int) -> None:
+    """Draft up to `wanted` questions of a stratum, no span twice and no document too often."""
+    already = sum(one.stratum is stratum for one in drawing.drafted)
+    for one in pool:
+        if already >= wanted:
+            return
+        if one.span in drawing.taken or drawing.by_document[one.span.document] >= drawing.of_a_document:
+            continue
+        made = make(one)
+        if made is None or made[0] in drawing.asked:
+            continue
+        drawing.drafted.append(_drafted(one, stratum, *made))
+        drawing.taken.add(one.span)
+        drawing.asked.add(made[0])
+        drawing.by_document[one.span.document] += 1
+        already += 1
+
+
+def _drafted(one: _Candidate, stratum: Stratum, question: str, drafted_by: str) -> DraftedQuestion:
+    language = one.span.language
+    if stratum is Stratum.CROSS_LINGUAL:
+        language = LANGUAGES[1 - LANGUAGES.index(language)]
+    if stratum is Stratum.UNANSWERABLE:
+        return DraftedQuestion("", question, "", stratum, language, drafted_by, None)
+    return DraftedQuestion("", question, one.wording.answer, stratum, language, drafted_by, one.span)
+
+
+def _in_order(drafted: list[DraftedQuestion]) -> tuple[DraftedQuestion, ...]:
+    """Return the questions stratum by stratum, by document in each, numbered."""
+
+    def place(one: DraftedQuestion) -> tuple[object, ...]:
+        span = one.span
+        return list(Stratum).index(one.stratum), span.document if span else "", span.start if span else 0, one.question
+
+    numbers: Counter[Stratum] = Counter()
+    ordered = []
+    for one in sorted(drafted, key=place):
+        numbers[one.stratum] += 1
+        ordered.append(replace(one, key=f"{one.stratum.value}-{numbers[one.stratum]:03}"))
+    return tuple(ordered)
