@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from rag_app.cli_compare import compare
 from rag_app.cli_kb import kb_app
 from rag_app.cli_loading import embedder_of, generator_of, reranker_of
 from rag_app.cli_models import models_app
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(kb_app, name="kb")
 app.command()(similarity)
+app.command()(compare)
 
 
 @app.command()

@@ -9,12 +9,14 @@ give the same questions. This module knows nothing of files or of what the quest
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rag_app.datatypes import Document
@@ -72,6 +74,7 @@ class _Drawing:
     by_document: Counter[str]
 
 
+_CALENDAR = frozenset([*calendar.day_name, *calendar.month_name])
 _Make = Callable[[_Candidate], "tuple[str, str] | None"]  # the question as the stratum asks it, and by what it was made
 
 
@@ -107,19 +110,23 @@ def draft_questions(
     drawing = _Drawing(seed, of_a_document, held, [], set(), set(), Counter())
     able = llm is not None and getattr(llm, "can_rephrase", True)
     failure = ""
+    in_use = llm if able else None
     for stratum, share in SHARES.items():
-        wanted = count - len(drawing.drafted) if stratum is Stratum.LEXICAL else round(share * count)
-        for make in _makers(stratum, held, pool, seed, llm if able else None):
+        wanted = count - len(drawing.drafted) if stratum is Stratum.LEXICAL else round(share * min(count, len(pool)))
+        if in_use is not None and stratum in (Stratum.PARAPHRASED, Stratum.CROSS_LINGUAL):
             try:
-                _draw(drawing, stratum, make, pool, wanted)
+                _draw(drawing, stratum, _generated(stratum, in_use, pool, _REPHRASED * wanted), pool, wanted)
             except Exception as error:  # noqa: BLE001 - whatever an LLM raises, there are still the rules
-                failure = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            on_progress(len(drawing.drafted))
+                failure, in_use = (str(error).strip().splitlines() or [type(error).__name__])[0], None
+        _draw(drawing, stratum, _by_rule(stratum, held, _languages(pool), seed), pool, wanted)
+        on_progress(len(drawing.drafted))
     if len(drawing.drafted) < count:
-        _draw(drawing, Stratum.KEYWORDS, _makers(Stratum.KEYWORDS, held, pool, seed, None)[0], pool, count)
+        _draw(drawing, Stratum.KEYWORDS, _by_rule(Stratum.KEYWORDS, held, _languages(pool), seed), pool, count)
     questions = _in_order(drawing.drafted)
     counts = {stratum.value: sum(one.stratum is stratum for one in questions) for stratum in Stratum}
-    notes = notes_of(questions, count, of_a_document, languages=_languages(pool), has_generator=bool(able), failure=failure)
+    notes = notes_of(
+        questions, count, of_a_document, languages=_languages(pool), has_generator=bool(able), failure=failure
+    )
     return Drafts(questions, count, len({one.span.document for one in questions if one.span}), notes, counts)
 
 
@@ -137,7 +144,7 @@ def _candidates(knowledge_base: KnowledgeBase, held: HeldWords, count: int, seed
         document = knowledge_base.chunks.document(path)
         if document is None:
             continue
-        of_this = sorted(_of_document(document, held, seed), key=lambda one: _lot(seed, one.span.document, one.span.start))
+        of_this = islice(_of_document(document, held, seed), _POOL * count)
         found += [(turn, number, one) for turn, one in enumerate(of_this)]
         if len(found) >= _POOL * count:
             break
@@ -145,8 +152,8 @@ def _candidates(knowledge_base: KnowledgeBase, held: HeldWords, count: int, seed
 
 
 def _of_document(document: Document, held: HeldWords, seed: int) -> Iterator[_Candidate]:
-    is_name = partial(_is_name, document.text)
-    for span in spans_of(document):
+    is_name = cache(partial(_is_name, document.text))
+    for span in sorted(spans_of(document), key=lambda one: _lot(seed, one.document, one.start)):
         if span.language not in LANGUAGES:
             continue
         if span.fields:
@@ -164,24 +171,24 @@ def _of_document(document: Document, held: HeldWords, seed: int) -> Iterator[_Ca
 
 def _is_name(text: str, word: str) -> bool:
     """Whether a word is a name by how a text writes it: with a capital also where no sentence begins."""
-    return re.search(rf"[a-z,] {re.escape(word)}\b", text) is not None and not re.search(rf"\b{re.escape(word.lower())}\b", text)
+    if word in _CALENDAR:
+        return True
+    return re.search(rf"[a-z,] {re.escape(word)}\b", text) is not None and not re.search(
+        rf"\b{re.escape(word.lower())}\b", text
+    )
 
 
 def _languages(pool: Iterable[_Candidate]) -> set[str]:
     return {one.span.language for one in pool}
 
 
-def _makers(stratum: Stratum, held: HeldWords, pool: list[_Candidate], seed: int, llm: LLM | None) -> list[_Make]:
-    """Return what makes the questions of a stratum, the better way first."""
-    ways: list[_Make] = []
-    if llm is not None and stratum in (Stratum.PARAPHRASED, Stratum.CROSS_LINGUAL):
-        ways.append(_generated(stratum, llm, pool))
+def _by_rule(stratum: Stratum, held: HeldWords, languages: set[str], seed: int) -> _Make:
+    """Return what makes the questions of a stratum without a generator."""
 
     def by_rule(one: _Candidate) -> tuple[str, str] | None:
         question, language = one.wording.question, one.span.language
         if stratum is Stratum.CROSS_LINGUAL:
-            is_there = len(_languages(pool)) == len(LANGUAGES)
-            question = one.wording.crossed if is_there else ""
+            question = one.wording.crossed if len(languages) == len(LANGUAGES) else ""
             code = CODE.search(question)
             question = question if code and held.is_of_one_language(code[0], language) else ""
         elif stratum is Stratum.UNANSWERABLE:
@@ -192,17 +199,20 @@ def _makers(stratum: Stratum, held: HeldWords, pool: list[_Candidate], seed: int
             question = "" if one.span.is_section and language == "zh" else as_keywords(question, language)
         return (question, RULE) if question else None
 
-    return [*ways, by_rule]
+    return by_rule
 
 
-def _generated(stratum: Stratum, llm: LLM, pool: list[_Candidate]) -> _Make:
+def _generated(stratum: Stratum, llm: LLM, pool: list[_Candidate], tries: int) -> _Make:
+    """Return what lets a generator say a question otherwise, at most so many times: each takes seconds."""
     from rag_app.evaluation.drafting_generator import reworded, translated
 
     name = str(llm.metadata.model_name)
     crosses = len(_languages(pool)) == len(LANGUAGES)
+    turns = iter(range(tries))
 
     def make(one: _Candidate) -> tuple[str, str] | None:
-        if one.span.fields or (stratum is Stratum.CROSS_LINGUAL and not crosses):
+        is_wanted = not one.span.fields and (crosses or stratum is Stratum.PARAPHRASED)
+        if not is_wanted or next(turns, None) is None:
             return None
         say = reworded if stratum is Stratum.PARAPHRASED else translated
         question = say(llm, one.wording, one.span)

@@ -41,7 +41,7 @@ class HeldWords:
         return bool(len(words.numbers)) and words.numbers[0] >= 0
 
     def leads_to(self, question: str, span: Span) -> bool:
-        """Whether the words that a question has from its span, or from the headings above it, are together in its document alone."""
+        """Whether the words that a question has from its span and the headings above it are together in its document alone."""
         there = set(search_tokens(" ".join((span.text, *span.headings))))
         read = self._keywords.read(question)
         kept = [

@@ -26,16 +26,19 @@ def in_context(wording: Wording, span: Span) -> Iterator[Wording]:
         yield wording
     both = (*span.headings[:1], *span.headings[-1:])
     for heading in dict.fromkeys(_NUMBERING.sub("", part).strip(" :：?？.") for part in both):
-        if 2 <= len(heading) <= _LONGEST and not span.is_section:
+        is_asked = span.is_section and heading in (
+            span.headings[-1],
+            _NUMBERING.sub("", span.headings[-1]).strip(" :：?？."),
+        )
+        if 2 <= len(heading) <= _LONGEST and not is_asked:
             yield replace(wording, question=_joined(heading, wording.question))
 
 
 def names_subject(question: str, span: Span) -> bool:
     """Whether a question has a word of the headings above its span, of Chinese a pair of characters."""
-    words = {token for heading in span.headings for token in search_tokens(heading)}
-    return any(
-        token in words for token in search_tokens(question) if len(token) > 1 or not CJK_CHARACTER.match(token)
-    )
+    above = span.headings[:-1] if span.is_section else span.headings
+    words = {token for heading in above for token in search_tokens(heading)}
+    return any(token in words for token in search_tokens(question) if len(token) > 1 or not CJK_CHARACTER.match(token))
 
 
 def _joined(heading: str, question: str) -> str:

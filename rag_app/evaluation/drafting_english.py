@@ -32,7 +32,7 @@ _NO_SUBJECT = _words(
     """
     it they this that these those he she there we us i both others many some none nobody everybody everyone anyone one another
     any other such what who which how when where here most few several not please do if when unless although because while as
-    so but and or then also only even once
+    so but and or then also only even once in on at for from by with within without since during of under over to into
     """
 )
 _NOT_IN_SUBJECT = _words("that which who whose where when if because not unless while whether to")
@@ -48,7 +48,9 @@ _PARTS = re.compile(r"(?:, (?:and|but|so|or) |; )(?=[a-z])")
 _CONDITION = re.compile(r"(If|When) ([^,.:;]{8,120}), (?:then )?(.{8,200})[.!]$")
 _DECLARES = _words("a an the we it you your they this these that all no each every nobody one i he she there")
 _MEANS = re.compile(r"((?:The |An? )?[^,.:;]{1,50}?) (?:means|stands for) (?:that )?(.{4,200})\.$")
-_CALLED = re.compile(r"((?:The|Our|An?|All) [^,.:;]{3,60}?),? (?:is|are|which is|which are) called ([^,.:;]{2,40}?)[,.](?= |$)")
+_CALLED = re.compile(
+    r"((?:The|Our|An?|All) [^,.:;]{3,60}?),? (?:is|are|which is|which are) called ([^,.:;]{2,40}?)[,.](?= |$)"
+)
 _QUESTION_HEADING = re.compile(r"(How|Where|When|Who|What|Which|Why)\b")
 _LABEL = re.compile(r"([A-Z][^,.:;]{3,60}): (.{2,160}?)\.?$")
 
@@ -72,7 +74,7 @@ def english_wordings(span: Span, is_name: Callable[[str], bool]) -> Iterator[Wor
         is_name: whether a word that begins a sentence is a name, and keeps its capital.
     """
     if span.is_section:
-        yield from _heading_wordings(span, is_name)
+        yield from _heading_wordings(span)
         return
     for pattern, question, crossed in (
         (_MEANS, "What does {} mean?", "{} 是什么意思？"),
@@ -101,9 +103,9 @@ def _condition_wordings(text: str) -> Iterator[Wording]:
     if match is None or len(match[2].split()) < 4:
         return
     word, condition, main = match.groups()
-    first, second, *_ = [*main.lower().split(), ""]
-    declares = first in _DECLARES or second in _AUXILIARIES or main[0].isupper()
-    if first in ("who", "what", "how", "why") or (declares and word == "When"):
+    first = main.lower().split()[0]
+    declares = first in _DECLARES or not _AUXILIARIES.isdisjoint(main.lower().split()[1:4]) or main[0].isupper()
+    if condition.split()[0].endswith("ing") or first in ("who", "what", "how", "why") or (declares and word == "When"):
         return
     asking = "What happens" if declares else "What should I do"
     yield from _checked(f"{asking} {word.lower()} {condition}?", main)
@@ -170,14 +172,17 @@ def second_to_first(text: str) -> str:
     """Return a question as the one asks it whom the document calls "you"."""
     text = re.sub(r"\b([Yy])our(s?)\b", lambda match: ("my", "mine")[bool(match[2])], text)
     text = re.sub(r"\byourself\b", "myself", text)
-    subject = r"(^|\b(?:is|are|was|were|do|does|did|can|may|must|will|should|could|have|has|if|when|that|before|until|after|as|and|than)) you\b"
+    subject = (
+        r"(^|\b(?:is|are|was|were|do|does|did|can|may|must|will|should|could|have|has|if|when|that|before|until|after|as|and|"
+        r"than)) you\b"
+    )
     text = re.sub(subject, lambda match: f"{match[1]} I".strip(), text, flags=re.IGNORECASE)
     text = re.sub(r"\bare I\b", "am I", text)
     text = re.sub(r"\bI are\b", "I am", text)
     return re.sub(r"\byou\b", "me", text)
 
 
-def _heading_wordings(span: Span, is_name: Callable[[str], bool]) -> Iterator[Wording]:
+def _heading_wordings(span: Span) -> Iterator[Wording]:
     heading = re.sub(r"^\d+(?:\.\d+)*\.?\s+", "", span.headings[-1]).strip(" ?:.")
     words = heading.split()
     if len(words) < 2 or len(span.text) < 20:

@@ -21,9 +21,10 @@ from rag_app.text import search_tokens
 _LONGEST = 200  # characters of a question
 _SYSTEM = "You write test questions for a search engine. Reply with one question on one line and nothing else."
 _SAME_LANGUAGE = {
-    "en": "Ask the question below as a colleague would who does not know the words of the document. Use other words and another "
-    "order; keep names, codes and numbers.\n\nQuestion: {question}",
-    "zh": "请换一种说法提出下面的问题，像没看过文件的同事那样问。换用别的词和语序；名称、代码和数字保持不变。\n\n问题：{question}",
+    "en": "Ask the question below as a colleague would who does not know the words of the document. Use other words and "
+    "another order; keep names, codes and numbers.\n\nQuestion: {question}",
+    "zh": "请换一种说法提出下面的问题，像没看过文件的同事那样问。换用别的词和语序；"
+    "名称、代码和数字保持不变。\n\n问题：{question}",
 }
 _OTHER_LANGUAGE = {
     "en": "Translate this question into Chinese. Keep names, codes and numbers.\n\nQuestion: {question}",

@@ -40,7 +40,7 @@ def notes_of(
         notes.append(f"The generator failed ({failure:.200}); from there on the rules drafted alone.")
     if Stratum.PARAPHRASED in there and not has_generator:
         notes.append(
-            "The paraphrased questions only have some words exchanged for others: an able generator (--generator) rewrites them."
+            "The paraphrased questions only have words exchanged for others: an able generator (--generator) rewrites them."
         )
     for stratum, why in _reasons(languages, has_generator).items():
         if stratum not in there:
@@ -49,9 +49,13 @@ def notes_of(
 
 
 def _reasons(languages: Collection[str], has_generator: bool) -> dict[Stratum, str]:
-    one_language = "the documents are in one language" if len(languages) < 2 else "no code is explained in one language alone"
+    one_language = (
+        "the documents are in one language" if len(languages) < 2 else "no code is explained in one language alone"
+    )
     return {
-        Stratum.PARAPHRASED: "what the generator said could not be used" if has_generator else "no word of theirs is one that the rules exchange",
+        Stratum.PARAPHRASED: "what the generator said could not be used"
+        if has_generator
+        else "no word of theirs is one that the rules exchange",
         Stratum.CROSS_LINGUAL: one_language,
-        Stratum.UNANSWERABLE: "none asks about a code, a version or a place that could be exchanged for one that no document has",
+        Stratum.UNANSWERABLE: "none asks about a code, a version or a place that could be exchanged for another",
     }

@@ -13,12 +13,20 @@ from rag_app.evaluation.drafting_values import Span, Wording
 _LONGEST_VALUE = 160
 _CURRENCIES = ("gbp", "usd", "eur", "cny", "jpy", "chf", "inr")
 _COUNTED = re.compile(r"(?:(.+) )?(months|days|years|hours|minutes|weeks)", re.IGNORECASE)
-_ASKS = re.compile(r"(?:what|how|who|where|when)\b", re.IGNORECASE)
-# A name of a column that is no name of a thing: "Replaced after", "To order", "Notes".
-_NO_THING = re.compile(
-    r".*\b(?:after|before|by|for|from|in|of|on|to|until|with)|.*(?:ed|ing)|(?:note|remark|comment)s?|.*[^\w\s()/£$€¥%-].*", re.I
+# Columns that are named after what they hold: "the price of", not "the after 3 years of".
+_THING = re.compile(
+    r"(?!(?:its|their|with|without)\b|.*\b(?:to|by|per|in)\b)(?:[\w-]+ ){0,2}"
+    r"(?:address|approver|area|author|capacity|category|city|code|colou?r|contact|cost|country|date|deadline|"
+    r"department|default|dimension|duration|e-?mail|extension|fee|format|height|item|language|length|licen[cs]e|limit|location|"
+    r"manager|manufacturer|material|model|name|number|owner|period|phone|population|price|purpose|rate|release|room|salary|"
+    r"size|speed|status|stock|supplier|telephone|time|type|unit|use|value|version|warranty|weight|width|year)",
+    re.IGNORECASE,
 )
-_NO_THING_ZH = re.compile(r"备注|说明|其他|.*[？?，。].*")
+_THING_ZH = re.compile(
+    r".{0,6}(?:价格?|费|金额|版本|用途|方式|人|时限|年限|期限?|型号|名称|类别|类型|日期|时间|地址|地点|电话|分机|邮箱|面积|人口|重量|"
+    r"尺寸|容量|状态|单位|房间|部门|作者|城市|国家|数量|颜色|材质|厂商|供应商|许可证)"
+)
+_KEY = re.compile(r"[^\s,:;()，：；（）]+(?: [^\s,:;()，：；（）]+){0,4}")
 _NOTHING = re.compile(r"[-–—/\s]*|n/?a|none|无", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"(?=.*\d)(?=.*[A-Z])[\w.+-]+")
 _UNIT_ZH = re.compile(r"[（(](元|英镑|美元|欧元|%|天|月|年|小时|分钟)[）)]")
@@ -28,13 +36,14 @@ _WORDS = {  # columns that many tables have, by their name in either language
     "size": "大小", "weight": "重量", "colour": "颜色", "color": "颜色", "annual fee": "年费", "use": "用途",
     "approver": "审批人", "name": "名称", "item": "名称", "code": "代码", "standard model": "标准型号",
 }  # fmt: skip
+_PERSONS = ("approver", "author", "owner")
 _ENGLISH = {chinese: english for english, chinese in reversed(_WORDS.items())}
 
 
 def record_wordings(span: Span) -> Iterator[Wording]:
     """Yield the questions about a row, those of its first columns first."""
     (_, key), *others = span.fields
-    if not key or len(key) > 60 or key.isdigit():
+    if not _KEY.fullmatch(key) or len(key) > 60 or key.isdigit():
         return
     ask = _ask_chinese if span.language == "zh" else _ask_english
     for name, value in others:
@@ -55,10 +64,10 @@ def _ask_english(name: str, key: str, value: str) -> str:
         of_what = f" of {counted[1]}" if counted[1] else ""
         return f"How many {counted[2]}{of_what} does {key} have?" if value.isdigit() else ""
     if re.fullmatch(r"what (?:it|this) means|meaning|description", lower):
-        return f"What does {key} mean?"
+        return f"What does {key} mean?" if " " not in key else ""
     if re.fullmatch(r"what to do|action|remedy|fix|solution", lower):
         return f"What should I do about {key}?"
-    if _ASKS.match(lower) or _NO_THING.fullmatch(lower) or (last.endswith("s") and not last.endswith(("ss", "us"))):
+    if not _THING.fullmatch(lower):
         return ""
     return f"What is the {lower} of {key}?" if _IDENTIFIER.fullmatch(key) else f"What is the {lower} for {key}?"
 
@@ -66,14 +75,14 @@ def _ask_english(name: str, key: str, value: str) -> str:
 def _ask_chinese(name: str, key: str, value: str) -> str:
     unit = _UNIT_ZH.search(name)
     plain = _UNIT_ZH.sub("", name).strip()
-    if _NO_THING_ZH.fullmatch(plain):
+    if not _THING_ZH.fullmatch(plain):
         return ""
     space = " " if key[-1].isascii() else ""
     if unit:
         return f"{key}{space}的{plain}是多少{unit[1]}？"
     if plain.endswith("人"):
         return "" if "无" in value else f"{key}{space}的{plain}是谁？"
-    if re.search(r"\d", value):
+    if re.match(r"\d", value):
         return f"{key}{space}的{plain}是多少？"
     return f"{key}{space}的{plain}是什么？"
 
@@ -84,7 +93,8 @@ def _crossed(name: str, key: str, language: str) -> str:
         return ""
     if language == "zh":
         word = _ENGLISH.get(_UNIT_ZH.sub("", name).strip())
-        return f"What is the {word} of {key}?" if word else ""
+        asking = "Who" if word in _PERSONS else "What"
+        return f"{asking} is the {word} of {key}?" if word else ""
     plain = name.replace("_", " ").lower().strip()
     if plain in ("what it means", "what this means", "meaning"):
         return f"{key} 是什么意思？"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rag_app.datatypes import Block, BlockKind, Document
 from rag_app.evaluation.drafting_values import Span
@@ -23,11 +24,20 @@ _LEADING_LABEL = re.compile(r"\*\*([^*\n]{2,40}?)[.。:：]\*\*[.。:：]?\s*") 
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _FIELD = re.compile(r"([^:;]{1,60}): ([^;]*)(?:; |$)")
 _RECORD = re.compile(r"(?:[^:;\n]{1,60}: [^;\n]*; ){2,}[^:;\n]{1,60}: [^;\n]*")  # as tables without a document are read
+# Who keeps a document and when: no one asks, and each document has it.
+_IMPRINT = re.compile(
+    r"(?:Owner|Date of issue|Edition|Author|Version)\b.{0,4}:|Last reviewed|负责部门|最近一次修订|发布日期|版权"
+)
 _RULE = re.compile(r"[\s|:+-]*")
 
 
 def spans_of(document: Document) -> Iterator[Span]:
     """Yield the spans of a document, in order."""
+    for span in _spans(document):
+        yield replace(span, quote=document.text[span.start : span.end])
+
+
+def _spans(document: Document) -> Iterator[Span]:
     headings: list[tuple[int, str]] = []
     for number, block in enumerate(document.blocks):
         if block.kind is BlockKind.HEADING:
@@ -41,7 +51,9 @@ def spans_of(document: Document) -> Iterator[Span]:
 
 def _path(document: Document, headings: Sequence[tuple[int, str]]) -> tuple[str, ...]:
     labels = [label for _, label in headings]
-    title = document.title.partition(" | ")[0] or _first_line(document) or document.name
+    title = (
+        document.title.partition(" | ")[0] or _first_line(document) or document.name.replace("-", " ").replace("_", " ")
+    )
     return tuple(labels if not title or title in labels else [title, *labels])
 
 
@@ -73,7 +85,7 @@ def _sentences(document: Document, block: Block, headings: tuple[str, ...]) -> I
         if _RECORD.fullmatch(text):
             fields = tuple((name.strip(), value.strip()) for name, value in _FIELD.findall(text))
             yield Span(document.path, _language(document, text), start, end, text, headings, fields)
-        elif _SHORTEST <= len(text) <= _LONGEST:
+        elif _SHORTEST <= len(text) <= _LONGEST and not _IMPRINT.search(text):
             label = _LEADING_LABEL.match(_LIST_SIGN.sub("", text))
             above = (*headings, _plain(label[1])) if label else headings
             said = _plain(_LEADING_LABEL.sub("", _LIST_SIGN.sub("", text), count=1))
@@ -117,5 +129,12 @@ def _section(document: Document, number: int, headings: tuple[str, ...]) -> Iter
     for first, last in trimmed(document.text, start, end):
         text = document.text[first:last]
         yield Span(
-            document.path, _language(document, headings[-1] + text), first, last, _plain(text), headings, (), is_section=True
+            document.path,
+            _language(document, headings[-1] + text),
+            first,
+            last,
+            _plain(text),
+            headings,
+            (),
+            is_section=True,
         )

@@ -25,8 +25,8 @@ class Stratum(StrEnum):
 class Span:
     """A sentence, a list item, a table row or a section: the characters `[start, end)` of a document's extracted text.
 
-    `text` is what stands there, without the marks of Markdown and on one line. `headings` are those above it, the document's
-    title first. `fields` has the columns of a table row by their names, in order; a section is one that a heading asks about.
+    `quote` is what stands there, `text` the same without the marks of Markdown and on one line. `headings` are those above it, the
+    document's title first. `fields` has the columns of a table row by their names, in order; a section is one that a heading asks about.
     """
 
     document: str
@@ -37,11 +37,12 @@ class Span:
     headings: tuple[str, ...] = ()
     fields: tuple[tuple[str, str], ...] = ()
     is_section: bool = False
+    quote: str = ""
 
 
 @dataclass(frozen=True)
 class Wording:
-    """A question that a rule makes of a span, with its answer; `crossed` asks the same in the other language, empty if none can."""
+    """A question that a rule makes of a span, with its answer; `crossed` asks the same in the other language, if any can."""
 
     question: str
     answer: str
@@ -59,14 +60,13 @@ class DraftedQuestion:
     language: str
     drafted_by: str
     span: Span | None
-    quote: str = ""
 
     def as_row(self) -> dict[str, Any]:
         """Return the line of the file: what `read_questions` reads, and what a person judges it by."""
         evidence = []
         if self.span is not None:
             place = {"source": self.span.document, "start": self.span.start, "end": self.span.end}
-            evidence = [place | {"text": self.quote}]
+            evidence = [place | {"text": self.span.quote}]
         return {
             "id": self.key,
             "question": self.question,

@@ -22,13 +22,55 @@ _ASKING = re.compile(
     r"whose|what does|what should i do|what happens|how do i|what is|what are)\b",
     re.IGNORECASE,
 )
-_AS_KEYWORD = {"what does": "meaning", "how do i": "how to", "how far ahead": "how far ahead", "where": "where", "who": "who"}
-_KEPT = frozenset({"how long", "how soon", "how often", "how much", "how many", "after how long", "until when"})
-_FILLING = ENGLISH_STOP_WORDS | frozenset("is are was were may must shall might i me my mine myself much many long".split())
-_FILLING_ZH = re.compile(
-    r"[，：、？的会被将要了就请由]+|需要|必须|可以|应该|怎么办|多少|多久|多长时间|是什么意思|是什么|什么|哪里|哪一天|几点|是谁|谁|如果"
+_AS_KEYWORD = {"what does": "meaning", "how do i": "how to", "at what time": "when", "by when": "until when"}
+_KEPT = frozenset(
+    {
+        "how long",
+        "how soon",
+        "how often",
+        "how much",
+        "how many",
+        "after how long",
+        "until when",
+        "how far ahead",
+        "where",
+        "who",
+        "when",
+        "since when",
+    }
 )
-_KEPT_ZH = {"多久": "多久|多长时间", "多少": "多少", "几点": "几点", "在哪": "哪里", "谁": "谁", "含义": "是什么意思", "哪天": "哪一天"}
+_FILLING = ENGLISH_STOP_WORDS | frozenset(
+    [
+        "is",
+        "are",
+        "was",
+        "were",
+        "may",
+        "must",
+        "shall",
+        "might",
+        "i",
+        "me",
+        "my",
+        "mine",
+        "myself",
+        "much",
+        "many",
+        "long",
+    ]
+)
+_FILLING_ZH = re.compile(
+    r"(?:[，：、？的被将就由]|会(?![议员计场])|要(?!求)|了(?!解)|请(?!假))+|需要|必须|可以|应该|怎么办|是?多少|多久|多长时间|是什么意思|是?什么|哪里|哪一天|几点|是?谁|如果"
+)
+_KEPT_ZH = {
+    "多久": "多久|多长时间",
+    "多少": "多少",
+    "几点": "几点",
+    "在哪": "哪里",
+    "谁": "谁",
+    "含义": "是什么意思",
+    "哪天": "哪一天",
+}
 _WORD = re.compile(r"[\w£$€][\w'’.@/+-]*")
 # A code, a version or a number that is a name; with the digits that are changed last in it.
 _NAMED = re.compile(r"\b((?=[\w.-]*[A-Z])(?=[\w.-]*\d)[A-Z][\w-]*?|version \d+\.)(\d+)(?![\w-]|\.\d)")
@@ -36,7 +78,9 @@ _NAMED = re.compile(r"\b((?=[\w.-]*[A-Z])(?=[\w.-]*\d)[A-Z][\w-]*?|version \d+\.
 
 @cache
 def _known() -> dict[str, Any]:
-    return tomllib.loads(resources.files("rag_app.evaluation").joinpath("drafting_words.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(
+        resources.files("rag_app.evaluation").joinpath("drafting_words.toml").read_text(encoding="utf-8")
+    )
 
 
 def as_keywords(question: str, language: str) -> str:
@@ -68,6 +112,7 @@ def _last(asked: str) -> list[str]:
 def in_other_words(question: str, language: str) -> str:
     """Return the question with other words for its words; an empty string where too few are known."""
     pairs: dict[str, str] = _known()["chinese" if language == "zh" else "english"]
+    topic, separator, question = question.rpartition("：" if language == "zh" else ": ")  # what names the subject stays
     around = ("", "") if language == "zh" else (r"(?<![\w-])", r"(?![\w-])")
     pattern = "|".join(re.escape(word) for word in sorted(pairs, key=len, reverse=True))
     exchanged: list[str] = []
@@ -80,7 +125,7 @@ def in_other_words(question: str, language: str) -> str:
     before = {token for token in search_tokens(question) if len(token) > 1}
     gone = before - set(search_tokens(changed))
     is_enough = len(exchanged) >= _OTHER_WORDS or (exchanged and len(gone) >= _SHARE * len(before))
-    return changed if is_enough else ""
+    return topic + separator + changed if is_enough else ""
 
 
 def without_answer(question: str, language: str, is_held: Callable[[str], bool], lot: int) -> str:
@@ -98,13 +143,17 @@ def without_answer(question: str, language: str, is_held: Callable[[str], bool],
     if match:
         size = 10 ** len(match[2])
         for step in range(min(size, 200)):
-            digits = f"{(int(match[2]) + 1 + (lot + step * 7) % (size - 1)) % size:0{len(match[2])}}"
+            digits = f"{(int(match[2]) + 1 + (lot % 40 + step * 7) % (size - 1)) % size:0{len(match[2])}}"
             name = match[1] + digits
-            if digits != match[2] and not is_held(name.removeprefix("version ")):
+            is_like = digits != match[2] and digits.startswith("0") == match[2].startswith("0")
+            if is_like and not is_held(name.removeprefix("version ")):
                 return question[: match.start()] + name + question[match.end() :]
         return ""
+    if re.search("哪里|^[Ww]here|: where", question):  # where a place is, everybody can tell
+        return ""
     places: list[str] = _known()["places"]["chinese" if language == "zh" else "english"]
-    there = [place for place in places if re.search(rf"(?:{'' if language == 'zh' else 'in |at |from '}){place}", question)]
+    around = "{}(?=同事|员工|办公室|分公司|校区|地区|店|馆|[）)])" if language == "zh" else r"\b(?:in|at|from) {}\b"
+    there = [place for place in places if re.search(around.format(place), question)]
     others = [place for place in places if not is_held(place)]
     return question.replace(there[0], others[lot % len(others)]) if len(there) == 1 and others else ""
 

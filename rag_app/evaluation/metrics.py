@@ -73,7 +73,9 @@ def ranked_gains(passages: Sequence[Passage], question: LabelledQuestion) -> Ran
 def ranking_metrics(
     gains: Sequence[float], total_gains: Sequence[float], ks: Sequence[int] = DEPTHS
 ) -> dict[str, float | None]:
-    """Return hit@k and recall@k for each depth, mrr@k and ndcg@k for the deepest; None each where nothing could be found.
+    """Return hit@k for each depth but the deepest, and recall@k, mrr@k, ndcg@k for that; None where nothing could be found.
+
+    Where one thing is right, as in SQuAD, recall is hit: both at one depth would be one metric counted twice.
 
     Args:
         gains: of a ranking, best rank first: whole numbers, 0 for what is not right.
@@ -83,7 +85,8 @@ def ranking_metrics(
     Raises:
         ValueError: a gain that is no whole number or negative, or one found that is not among the total.
     """
-    names = [*(f"{name}@{k}" for k in ks for name in ("hit", "recall")), f"mrr@{max(ks)}", f"ndcg@{max(ks)}"]
+    *shallow, deepest = sorted(ks)
+    names = [*(f"hit@{k}" for k in shallow), *(f"{name}@{deepest}" for name in ("recall", "mrr", "ndcg"))]
     to_find = [gain for gain in total_gains if gain]
     found = [gain for gain in gains if gain]
     if any(gain < 0 or not float(gain).is_integer() for gain in (*gains, *total_gains)):
@@ -93,15 +96,15 @@ def ranking_metrics(
         raise ValueError(f"found {found!r:.80}, which is more than the {to_find!r:.80} that could be")
     if not to_find:
         return dict.fromkeys(names)
-    return dict(zip(names, _measured(gains, list(missed.elements()), ks), strict=True))
+    return dict(zip(names, _measured(gains, list(missed.elements()), shallow, deepest), strict=True))
 
 
-def _measured(gains: Sequence[float], missed: Sequence[float], ks: Sequence[int]) -> list[float]:
+def _measured(gains: Sequence[float], missed: Sequence[float], shallow: Sequence[int], deepest: int) -> list[float]:
     """Return what `ranking_metrics` names, in its order, for gains found and gains that were not."""
     import ir_measures  # loads a C extension and scipy: `--help` must stay fast
     from ir_measures import RR, R, Success, nDCG
 
-    measures = [*(measure @ k for k in ks for measure in (Success, R)), RR @ max(ks), nDCG @ max(ks)]
+    measures = [*(Success @ k for k in shallow), R @ deepest, RR @ deepest, nDCG @ deepest]
     judged = [ir_measures.Qrel("q", f"found {rank}", int(gain)) for rank, gain in enumerate(gains) if gain]
     judged += [ir_measures.Qrel("q", f"missed {number}", int(gain)) for number, gain in enumerate(missed)]
     # Scores fall with the rank: of equal ones trec_eval would make an order of its own.

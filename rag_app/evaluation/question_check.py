@@ -38,8 +38,13 @@ def check_against(question_set: QuestionSet, paths: Iterable[str], text_of: Call
         text_of: gives the text of one.
 
     Raises:
-        UsageError: no question can be judged.
+        UsageError: no question can be judged, or none has an answer.
     """
+    if not any(question.is_answerable for question in question_set.questions):
+        raise UsageError(
+            f"No question of {question_set.name} has an answer, so that no passage can be right.",
+            "Give each its `answer` and `source`; only questions that the documents do not answer go without.",
+        )
     checker = _Checker(paths, text_of)
     kept = [found for question in question_set.questions if (found := checker.usable(question)) is not None]
     notes = (*question_set.notes, *checker.notes())

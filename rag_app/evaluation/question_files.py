@@ -18,8 +18,6 @@ from rag_app.errors import UsageError
 from rag_app.evaluation.questions import EvidenceSpan, LabelledQuestion, note_on
 from rag_app.evaluation.reading import FORMS, checked, json_rows
 
-_ANSWER_FIELDS = frozenset({"answer", "evidence"})
-
 
 def rows_of(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield the rows of a file, each with the number of its line.
@@ -36,23 +34,16 @@ def table_questions(
     """Return the questions of a file, and notes on those left out.
 
     Raises:
-        UsageError: a question is not as it must be, by its line, or nothing in the file says what is right.
+        UsageError: a question is not as it must be, by its line.
     """
     questions = []
     dropped = []
-    has_answers = False
     for line, row in rows:
-        has_answers = has_answers or not _ANSWER_FIELDS.isdisjoint(row)
         question = _question(row, f"{path}, line {line}")
         if row.get("keep") is False:
             dropped.append(question.key or f"line {line}")
         else:
             questions.append(question)
-    if questions and not has_answers:
-        raise UsageError(
-            f"{path} has no field 'answer' in any line.",
-            "Give the answer and its source; leave the answer empty where no document has it.",
-        )
     return questions, note_on(dropped, 'left out: it says "keep": false')
 
 

@@ -132,12 +132,13 @@ def _about_questions(comparison: Comparison) -> str:
 
 
 def _questions_html() -> str:
-    """Return the controls; the script fills them, and the list below."""
+    """Return the controls; the script shows and fills them, and the list below."""
     names = ("a", "first system"), ("b", "second system"), ("metric", "metric"), ("show", "questions shown")
-    selects = "".join(f'<label>{name}<select id="choose-{key}"></select></label>\n' for key, name in names)
+    fields = [(key, name, f'<select id="choose-{key}"></select>') for key, name in names]
+    fields.append(("text", "containing", '<input id="choose-text" type="search" autocomplete="off">'))
+    controls = "".join(f'<div><label for="choose-{key}">{name}</label>{field}</div>\n' for key, name, field in fields)
     return (
         "<noscript><p>The questions are shown by a script in this file, and scripts are turned off.</p></noscript>\n"
-        f'<div class="controls">\n{selects}'
-        '<label>containing<input id="choose-text" type="search" autocomplete="off"></label>\n</div>\n'
+        f'<div class="controls" id="controls" hidden>\n{controls}</div>\n'
         '<p id="summary" role="status"></p>\n<div id="list"></div>\n<button id="more" type="button" hidden>Show more</button>\n'
     )

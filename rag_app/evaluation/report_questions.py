@@ -12,7 +12,7 @@ from typing import Any
 
 from rag_app.datatypes import Answer, Citation
 from rag_app.evaluation.comparison import AskedQuestion, Comparison, Found, Outcome, SystemResult
-from rag_app.evaluation.report_verdicts import headline_metrics, metric_names
+from rag_app.evaluation.report_headlines import headline_metrics, metric_names
 from rag_app.text import printable
 
 LONGEST = 600  # characters
@@ -164,4 +164,5 @@ def _rounded(value: float | None) -> float | None:
 def counted_questions(questions: Sequence[AskedQuestion]) -> str:
     """Return how many questions there are, and how many of them no document answers."""
     unanswerable = sum(not question.is_answerable for question in questions)
-    return f"{len(questions):,} questions" + (f", {unanswerable:,} of them unanswerable" if unanswerable else "")
+    counted = "1 question" if len(questions) == 1 else f"{len(questions):,} questions"
+    return counted + (f", {unanswerable:,} of them unanswerable" if unanswerable else "")

@@ -9,6 +9,14 @@ from collections.abc import Sequence
 
 from rag_app.evaluation.comparison import Comparison, Pair, SystemResult, Verdict
 from rag_app.evaluation.metrics import MEANINGS
+from rag_app.evaluation.report_headlines import (
+    estimate_of,
+    headline_metrics,
+    headlines,
+    metric_names,
+    turned,
+    verdict_counts,
+)
 from rag_app.evaluation.report_markup import UNKNOWN, definitions, figure, safe, signed, table
 from rag_app.evaluation.report_plots import (
     Point,
@@ -22,14 +30,6 @@ from rag_app.evaluation.report_reliability import (
     FEWEST_UNANSWERABLE,
     percentile_reliability,
     probability_reliability,
-)
-from rag_app.evaluation.report_verdicts import (
-    estimate_of,
-    headline_metrics,
-    headlines,
-    metric_names,
-    turned,
-    verdict_counts,
 )
 
 _SIGNS = {Verdict.BETTER: "▲", Verdict.WORSE: "▼", Verdict.EQUIVALENT: "≈", Verdict.CANNOT_TELL: "?"}
@@ -184,7 +184,7 @@ def _pairs_table(comparison: Comparison, pairs: Sequence[Pair]) -> str:
             f"{pair.p:.4f}",
             f"{pair.p_adjusted:.4f}",
             signed(pair.effect),
-            f"{pair.smallest:.3f}",
+            f"{pair.smallest:.3f}" if pair.smallest < 1 else "none",
             UNKNOWN if pair.more_questions is None else f"{pair.more_questions:,}",
         ]
         for pair in pairs

@@ -49,8 +49,8 @@ class GroupedSample:
     def spread(self) -> float:
         """Variance of one value, times the design effect: the mean of n values has about this over n as its variance.
 
-        The design effect is that of values which resemble each other within a group (L. Kish, "Survey Sampling", 1965): from 1 to
-        what it would be if they were all the same there. With a single group that is taken for granted.
+        The design effect (L. Kish, "Survey Sampling", 1965) is that of values which resemble each other within a group: from 1
+        to what it would be if they were all the same there. With a single group that is taken for granted.
         """
         most = self.variance * float((self.sizes**2).sum() / self.sizes.sum())
         if self.groups == 1:
@@ -67,11 +67,10 @@ def grouped(values: NDArray[np.float64], groups: Sequence[int]) -> GroupedSample
         values: one a question; at least one.
         groups: the group of each.
     """
-    _, index = np.unique(np.asarray(groups), return_inverse=True)
+    _, index, counts = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    sums: NDArray[np.float64] = np.bincount(index, values).astype(np.float64)
     variance = float(values.var(ddof=1)) if len(values) > 1 else 0.0
-    return GroupedSample(
-        np.bincount(index, values), np.bincount(index).astype(np.float64), float(values.mean()), variance
-    )
+    return GroupedSample(sums, counts.astype(np.float64), float(values.mean()), variance)
 
 
 class HalfSums:
@@ -122,10 +121,12 @@ class HalfSums:
         lowest = np.where(is_empty, -np.inf, np.minimum(taken, left))
         # The fewest halves beyond a value with which the test does not refuse it: `p` above, solved for the count.
         fewest = int(error * len(sums)) + 1 if self._exact else max(int(error * (len(sums) + 1)), 1)
-        return float(np.partition(lowest, fewest - 1)[fewest - 1]), float(-np.partition(-highest, fewest - 1)[fewest - 1])
+        return float(np.partition(lowest, fewest - 1)[fewest - 1]), float(
+            -np.partition(-highest, fewest - 1)[fewest - 1]
+        )
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _halves(columns: int, seed: int, flips: int) -> NDArray[np.bool_]:
     """Return rows of tosses, one a half: all there are if they are few, else as many as asked for."""
     if columns <= _MOST_EXACT:

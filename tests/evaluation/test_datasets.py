@@ -163,7 +163,6 @@ def test_evidence_without_offsets_names_the_document(tmp_path: Path) -> None:
             '{"question": "a?", "evidence": [{"source": "b", "start": 3, "end": 3}]}',
             r"cannot be used \(a span from 3 to 3\)",
         ),
-        ("a.jsonl", '{"question": "a?"}\n{"question": "b?"}', "no field 'answer' in any line"),
         ("a.jsonl", '{"question": "a?", "answer": "", "keep": false}', "has no question"),
         ("a.csv", "question,source\na?,b.md\n", "no column 'answer' in its first line: found question, source"),
         ("a.csv", "question,answer\na?,b\n", "no column 'source'"),

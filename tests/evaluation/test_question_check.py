@@ -114,9 +114,13 @@ def test_many_are_counted_and_three_are_named() -> None:
 
 
 def test_one_question_is_asked_with_a_warning() -> None:
-    assert checked(LabelledQuestion("?", key="x")).notes == (
-        "One question is left: what it shows of a system may be chance.",
-    )
+    found = checked(LabelledQuestion("?", judgements={"7": 1.0}))
+    assert found.notes == ("One question is left: what it shows of a system may be chance.",)
+
+
+def test_without_any_answer_nothing_can_be_compared() -> None:
+    with pytest.raises(UsageError, match="No question of mine has an answer"):
+        checked(LabelledQuestion("1"), LabelledQuestion("2"))
 
 
 def test_none_is_an_error_that_says_why() -> None:

@@ -166,6 +166,7 @@
     for (const each of [chooseA, chooseB, chooseMetric, chooseShow]) each.addEventListener("change", show);
     chooseText.addEventListener("input", show);
     more.addEventListener("click", showMore);
+    document.getElementById("controls").hidden = false;
     show();
   }
 })();

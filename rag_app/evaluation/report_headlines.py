@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag_app.evaluation.comparison import Comparison, Estimate, Pair, Verdict
-from rag_app.evaluation.statistics import words
+from rag_app.evaluation.verdicts import words
 
 # One metric of passages and one of answers stand for the others in what is said first: the first of these that was measured,
 # at whatever depth.
@@ -66,7 +66,11 @@ def _headline(comparison: Comparison, metric: str) -> Headline:
     mine = [pair for pair in pairs if pair.a == leader]
     questions = "1 question" if best.count == 1 else f"{best.count:,} questions"
     lead = f"By {metric}, {who}: {best.mean:.3f} ({best.low:.3f} to {best.high:.3f}) over {questions}."
-    return Headline(metric, lead, tuple((pair, words(pair)) for pair in mine))
+    return Headline(metric, lead, tuple((pair, _words(comparison, pair)) for pair in mine))
+
+
+def _words(comparison: Comparison, pair: Pair) -> str:
+    return words(pair, comparisons=len(comparison.pairs), margin=comparison.margin)
 
 
 def _means(comparison: Comparison, metric: str) -> list[tuple[str, Estimate]]:
