@@ -5,6 +5,8 @@ This module knows nothing of how anything is measured. What is slow to import is
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -43,7 +45,7 @@ def compare(
     from rag_app.evaluation.compare import SEED, Request
     from rag_app.evaluation.compare import compare as run
     from rag_app.evaluation.report import write_report
-    from rag_app.evaluation.report_table import comparison_table
+    from rag_app.evaluation.report_table import WIDTH, comparison_table
     from rag_app.evaluation.statistics import DEFAULT_MARGIN
     from rag_app.evaluation.systems import read_systems, usual_systems
 
@@ -67,7 +69,8 @@ def compare(
     if as_json:
         print_json(comparison.as_json())
     else:
-        print(comparison_table(comparison))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
+        print(comparison_table(comparison, width), end="")
 
 
 def _told() -> Callable[[str, int, int], None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,7 +131,7 @@ def _hand_over(drafts: Drafts, kb: str, generation: str, out: Path | None, seed:
     if out is not None:
         say(
             f'{out} is written. Read it: a question with "keep": false, or without its line, is left out. '
-            f"Then: rag-app compare --questions {out} --kb {kb}"
+            f"Then: rag-app compare --questions {shlex.quote(str(out))} --kb {kb}"
         )
 
 

@@ -14,7 +14,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("en", "zh")
 RULE = "rule"
-# Of a hundred questions. What a stratum cannot fill, the lexical and the keyword-like ones do.
+# Of a hundred questions. What a stratum cannot fill, the lexical ones do.
 SHARES = {
     Stratum.CROSS_LINGUAL: 0.1,
     Stratum.UNANSWERABLE: 0.2,
@@ -63,15 +63,19 @@ class _Candidate:
 
 @dataclass
 class _Drawing:
-    """What is drafted so far."""
+    """What can be drafted, and what is drafted so far; `of_a_document` questions at most have the same document."""
 
-    seed: int
+    pool: list[_Candidate]
     of_a_document: int
-    held: HeldWords
-    drafted: list[DraftedQuestion]
-    taken: set[Span]
-    asked: set[str]
-    by_document: Counter[str]
+    drafted: list[DraftedQuestion] = field(default_factory=list)
+    taken: set[Span] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    by_document: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def languages(self) -> set[str]:
+        """The languages that can be asked in."""
+        return {one.span.language for one in self.pool}
 
 
 _CALENDAR = frozenset([*calendar.day_name, *calendar.month_name])
@@ -105,29 +109,40 @@ def draft_questions(
         )
     held = HeldWords(knowledge_base)
     pool = _candidates(knowledge_base, held, count, seed)
+    able = llm if llm is not None and getattr(llm, "can_rephrase", True) else None
     documents = len({one.span.document for one in pool})
-    of_a_document = max(_OF_A_DOCUMENT, -(-_TIMES_MEAN * count // max(documents, 1)))
-    drawing = _Drawing(seed, of_a_document, held, [], set(), set(), Counter())
-    able = llm is not None and getattr(llm, "can_rephrase", True)
-    failure = ""
-    in_use = llm if able else None
-    for stratum, share in SHARES.items():
-        wanted = count - len(drawing.drafted) if stratum is Stratum.LEXICAL else round(share * min(count, len(pool)))
-        if in_use is not None and stratum in (Stratum.PARAPHRASED, Stratum.CROSS_LINGUAL):
-            try:
-                _draw(drawing, stratum, _generated(stratum, in_use, pool, _REPHRASED * wanted), pool, wanted)
-            except Exception as error:  # noqa: BLE001 - whatever an LLM raises, there are still the rules
-                failure, in_use = (str(error).strip().splitlines() or [type(error).__name__])[0], None
-        _draw(drawing, stratum, _by_rule(stratum, held, _languages(pool), seed), pool, wanted)
-        on_progress(len(drawing.drafted))
-    if len(drawing.drafted) < count:
-        _draw(drawing, Stratum.KEYWORDS, _by_rule(Stratum.KEYWORDS, held, _languages(pool), seed), pool, count)
+    drawing = _Drawing(pool, max(_OF_A_DOCUMENT, -(-_TIMES_MEAN * count // max(documents, 1))))
+    failure = _draw_all(drawing, held, count, seed, able, on_progress)
     questions = _in_order(drawing.drafted)
-    counts = {stratum.value: sum(one.stratum is stratum for one in questions) for stratum in Stratum}
     notes = notes_of(
-        questions, count, of_a_document, languages=_languages(pool), has_generator=bool(able), failure=failure
+        questions,
+        count,
+        drawing.of_a_document,
+        languages=drawing.languages,
+        has_generator=able is not None,
+        failure=failure,
     )
+    counts = {stratum.value: sum(one.stratum is stratum for one in questions) for stratum in Stratum}
     return Drafts(questions, count, len({one.span.document for one in questions if one.span}), notes, counts)
+
+
+def _draw_all(
+    drawing: _Drawing, held: HeldWords, count: int, seed: int, llm: LLM | None, on_progress: Callable[[int], None]
+) -> str:
+    """Draft up to `count` questions, stratum by stratum, and return what the generator failed with; empty where it did not."""
+    failure = ""
+    for stratum, share in SHARES.items():
+        wanted = round(share * min(count, len(drawing.pool)))
+        if stratum is Stratum.LEXICAL:
+            wanted = count - len(drawing.drafted)
+        if llm is not None and stratum in (Stratum.PARAPHRASED, Stratum.CROSS_LINGUAL):
+            try:
+                _draw(drawing, stratum, _generated(stratum, llm, drawing.languages, _REPHRASED * wanted), wanted)
+            except Exception as error:  # noqa: BLE001 - whatever an LLM raises, there are still the rules
+                failure, llm = (str(error).strip().splitlines() or [type(error).__name__])[0], None
+        _draw(drawing, stratum, _by_rule(stratum, held, drawing.languages, seed), wanted)
+        on_progress(len(drawing.drafted))
+    return failure
 
 
 def _lot(seed: int, *parts: object) -> int:
@@ -178,10 +193,6 @@ def _is_name(text: str, word: str) -> bool:
     )
 
 
-def _languages(pool: Iterable[_Candidate]) -> set[str]:
-    return {one.span.language for one in pool}
-
-
 def _by_rule(stratum: Stratum, held: HeldWords, languages: set[str], seed: int) -> _Make:
     """Return what makes the questions of a stratum without a generator."""
 
@@ -202,12 +213,12 @@ def _by_rule(stratum: Stratum, held: HeldWords, languages: set[str], seed: int) 
     return by_rule
 
 
-def _generated(stratum: Stratum, llm: LLM, pool: list[_Candidate], tries: int) -> _Make:
+def _generated(stratum: Stratum, llm: LLM, languages: set[str], tries: int) -> _Make:
     """Return what lets a generator say a question otherwise, at most so many times: each takes seconds."""
     from rag_app.evaluation.drafting_generator import reworded, translated
 
     name = str(llm.metadata.model_name)
-    crosses = len(_languages(pool)) == len(LANGUAGES)
+    crosses = len(languages) == len(LANGUAGES)
     turns = iter(range(tries))
 
     def make(one: _Candidate) -> tuple[str, str] | None:
@@ -221,10 +232,10 @@ def _generated(stratum: Stratum, llm: LLM, pool: list[_Candidate], tries: int) -
     return make
 
 
-def _draw(drawing: _Drawing, stratum: Stratum, make: _Make, pool: list[_Candidate], wanted: int) -> None:
+def _draw(drawing: _Drawing, stratum: Stratum, make: _Make, wanted: int) -> None:
     """Draft up to `wanted` questions of a stratum, no span twice and no document too often."""
     already = sum(one.stratum is stratum for one in drawing.drafted)
-    for one in pool:
+    for one in drawing.pool:
         if already >= wanted:
             return
         if one.span in drawing.taken or drawing.by_document[one.span.document] >= drawing.of_a_document:

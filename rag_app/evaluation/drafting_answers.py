@@ -52,18 +52,23 @@ _TANGLED = re.compile(
 )
 _COUNT = re.compile(rf"\b({_SIZE}{_NUMBER}) ((?:[a-z-]+ )??[a-z-]+s)\b(?: of ([a-z]+(?: [a-z]+)?)\b)?")
 _NEXT_CLAUSE = re.compile(r"[,;:(]|(?:^|\s)(?:and|but|or|although|while|when|where|who|which|because|so|if|as)\b|^to\b")
-_AFTER_PREPOSITION = re.compile(r"\b(?:of|in|by|for|on|the|between|with|into|among|than|over|after|about|at|from|to|a) $")
+_AFTER_PREPOSITION = re.compile(
+    r"\b(?:of|in|by|for|on|the|between|with|into|among|than|over|after|about|at|from|to|a) $"
+)
 _DAYS_OF = re.compile(
     rf"({_SIZE}{_NUMBER}) ((?:working )?(?:days|weeks|hours|months)) of ((?:[a-z]+ ){{0,2}}?[a-z]+)"
     r"(?= (?:in|into|for|per|a|each|every|from|to|at|on|by|of|and)\b|[,.]|$)"
 )
 _SENTENCE_OBJECT = re.compile(r"(?:a|an|the|your|[A-Z0-9][\w-]*)\b[^,;:]{2,80}")
 _VAGUE = re.compile(
-    r"\b(?:cause|reason|sign|example|exception|result|rest|idea|answer|point of|difference|point|aspect|outcome|effect|first|last|second)s?\b|"
+    r"\b(?:cause|reason|sign|example|exception|result|rest|idea|answer|difference|points|point of|aspect|outcome|effect|first|"
+    r"last|second)s?\b|"
     r"^(?:every|each|no|all) "
 )
 _NAMED = re.compile(r"(?:the|an?|you|your) |.*[A-Z\d]|[a-z-]+(?: [a-z-]+)?$", re.DOTALL)
-_TITLES = re.compile(r"(?:the )?(?:architect|author|general|governor|king|poet|president|prince|professor|queen|saint|sir) [A-Z]", re.I)
+_TITLES = re.compile(
+    r"(?:the )?(?:architect|author|general|governor|king|poet|president|prince|professor|queen|saint|sir) [A-Z]", re.I
+)
 _OBJECT_VERBS = frozenset(["contain", "cover", "include", "require", "use", "accept", "provide"])
 
 
@@ -119,9 +124,7 @@ def _counted(subject: str, verb: str, rest: str, lead: str, is_auxiliary: bool) 
     ):
         return
     number, noun, of_what = match.groups()
-    if match.re is _COUNT and (
-        _NO_COUNT.search(noun) or _AFTER_PREPOSITION.search(rest[: match.start()])
-    ):
+    if match.re is _COUNT and (_NO_COUNT.search(noun) or _AFTER_PREPOSITION.search(rest[: match.start()])):
         return
     thing = f"{noun} of {of_what}" if of_what else noun
     question = _question(f"How many {thing}", _turned(subject, verb, is_auxiliary), rest, match.span(), lead)

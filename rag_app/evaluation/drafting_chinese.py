@@ -12,7 +12,10 @@ from rag_app.evaluation.drafting_values import Span, Wording
 from rag_app.text import HAN
 
 _NUMBER = r"(?:\d[\d,.]*|[二两三四五六七八九十]+)"
-_TIME = rf"(?<!国)(?!\d{{3,}}\s*年|四周|[二两]\s*[名位人]){_NUMBER}\s*(?:个)?(?:工作日|自然日|分钟|小时|个月|星期|天|周|年|秒)(?!\s*\d|以?[来]|以[后前]|[度代级半])"
+_TIME = (  # how long; not a year, an age, "the 98th year of the Republic"
+    rf"(?<!国)(?!\d{{3,}}\s*年|四周){_NUMBER}\s*个?(?:工作日|自然日|分钟|小时|个月|星期|天|周|年|秒)"
+    r"(?!\s*\d|以?来|以[后前]|[度代级半])"
+)
 _MEASURES = "字符|个|次|人|台|张|封|位|名|条|份|期|款|种|倍|公里|元|英镑|美元|欧元|万元|GB|MB|TB"
 _ASKED = (  # what is asked for, and what stands in its place in the question
     (re.compile(r"(?<![\d国])(\d{4})\s?年(?!\s*\d|[代度级间])"), "哪一年"),
@@ -35,7 +38,7 @@ _CONDITION = re.compile(
 _NO_CONDITION = re.compile(
     r"(?:先|再|然后|之后|接着|另外|下面|以下|为|请|不(?!小心)|或|把|换一|长按|点|选).*|.*(?:[内前后起日天年]|时间|们.*|也.*|一律.*|都.*|会.*|将.*)"
 )
-_STEP = re.compile(r"(?:或|另|而|以及|和|及|把|换一|长按|点|选|打开|登录|输入|再|然后|[之以]?[内前后])")
+_STEP = re.compile(r"(?:或|另|而|并|以及|和|及|把|换一|长按|点|选|打开|登录|输入|再|然后|[之以]?[内前后])")
 _OTHER_NUMBER = re.compile(
     r"(?<![第每满A-Za-z\d.,:-])(?:\d[\d,.]*|[二两三四五六七八九十]+(?=[个次天周月年人台元小分]))"
 )
@@ -93,24 +96,33 @@ def _in_place(text: str) -> Iterator[Wording]:
     for sentence in re.split(r"[。；！]", text):
         clauses = sentence.split("，")
         for number, clause in enumerate(clauses):
-            for pattern, asking in _ASKED:
-                match = pattern.search(clause)
-                if match is None:
-                    continue
-                others = clause[: match.start()] + "。" + clause[match.end() :]
-                inside = clause[: match.start()].count("（") + clause[: match.start()].count("(")
-                if inside > len(re.findall("[)）]", clause[: match.start()])) or "：" in clause[match.end() :]:
-                    break
-                if _OTHER_NUMBER.search(others) or re.search(
-                    r"[A-Z]\d*-?\d+：|[前头第]$", clause[: match.start()].strip()
-                ):
-                    break  # of two values a question about one would ask for either
-                asked = clause[: match.start()].rstrip() + match.expand(asking) + clause[match.end() :].lstrip()
-                before = _needed(clauses[:number], others)
-                after = _following(clause, match.end(), clauses[number + 1 :])
-                if before is not None and after is not None:
-                    yield from _checked(f"{before}{asked.rstrip('：: ')}{after}？", match[0])
-                break
+            found = _value(clause)
+            if found is None:
+                continue
+            match, asking = found
+            asked = clause[: match.start()].rstrip() + match.expand(asking) + clause[match.end() :].lstrip()
+            before = _needed(clauses[:number], _without(clause, match))
+            after = _following(clause, match.end(), clauses[number + 1 :])
+            if before is not None and after is not None:
+                yield from _checked(f"{before}{asked.rstrip('：: ')}{after}？", match[0])
+
+
+def _value(clause: str) -> tuple[re.Match[str], str] | None:
+    """Return the value of a clause and what asks for it; None where there is none, or another that would fit too."""
+    for pattern, asking in _ASKED:
+        if match := pattern.search(clause):
+            before = clause[: match.start()]
+            is_aside = (
+                len(re.findall("[（(]", before)) > len(re.findall("[)）]", before)) or "：" in clause[match.end() :]
+            )
+            is_listed = re.search(r"[A-Z]\d*-?\d+：|[前头第]$", before.strip())
+            is_one_of_several = _OTHER_NUMBER.search(_without(clause, match))
+            return None if is_aside or is_listed or is_one_of_several else (match, asking)
+    return None
+
+
+def _without(clause: str, match: re.Match[str]) -> str:
+    return f"{clause[: match.start()]}。{clause[match.end() :]}"
 
 
 def _needed(before: list[str], rest: str) -> str | None:
@@ -118,7 +130,9 @@ def _needed(before: list[str], rest: str) -> str | None:
     rest = rest.strip("。 ")
     if _STEP.match(rest):
         return None
-    depends = re.match(r"时|[就都也还会并且但而需可须才是由向于从与被有]|最[长多晚早少高低]|超过|不[得能超]|请|必须|应|逾期|到期", rest)
+    depends = re.match(
+        r"时|[就都也还会并且但而需可须才是由向于从与被有]|最[长多晚早少高低]|超过|不[得能超]|请|必须|应|逾期|到期", rest
+    )
     if len(_HAN.findall(rest)) >= _ENOUGH and not depends:
         return ""
     if before and len(_HAN.findall(before[-1])) >= 3 and "：" not in rest and not _OTHER_NUMBER.search(before[-1]):
@@ -127,8 +141,11 @@ def _needed(before: list[str], rest: str) -> str | None:
 
 
 def _following(clause: str, end: int, after: list[str]) -> str | None:
-    """Return the clause after, where the one with the value only says when or on what condition it holds; None if it is too long."""
-    says_when = re.fullmatch(r"\s*(?:之?[内前后]|以[内前后])|.*(?:[中上下时后前间里起内]|开始)", clause[end:]) or not clause[end:].strip()
+    """Return the clause after, where the one with the value only says when or on what condition; None if it is too long."""
+    says_when = (
+        re.fullmatch(r"\s*(?:之?[内前后]|以[内前后])|.*(?:[中上下时后前间里起内]|开始)", clause[end:])
+        or not clause[end:].strip()
+    )
     is_condition = not _STATES.search(clause) and after and _RESULT.match(after[0])
     is_adverbial = says_when and (clause[end:].strip() or clause.startswith(("在", "自", "从", "截至", "到")))
     if not (is_adverbial or is_condition):

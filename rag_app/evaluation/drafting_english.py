@@ -164,7 +164,8 @@ def base_form(verb: str) -> str:
 def _lowered(text: str, is_name: Callable[[str], bool]) -> str:
     """Return a text that began a sentence as it stands within one."""
     first = re.split(r"[\s,]", text, maxsplit=1)[0]
-    keeps = any(map(str.isdigit, first)) or not first[1:].islower() or is_name(first)
+    is_first_name = re.match(r"[A-Z]\w+ [A-Z]", text) and first.lower() not in _DECLARES
+    keeps = is_first_name or any(map(str.isdigit, first)) or not first[1:].islower() or is_name(first)
     return text if keeps and first not in ("A", "I") else text[0].lower() + text[1:]
 
 

@@ -25,8 +25,9 @@ class Stratum(StrEnum):
 class Span:
     """A sentence, a list item, a table row or a section: the characters `[start, end)` of a document's extracted text.
 
-    `quote` is what stands there, `text` the same without the marks of Markdown and on one line. `headings` are those above it, the
-    document's title first. `fields` has the columns of a table row by their names, in order; a section is one that a heading asks about.
+    `quote` is what stands there, `text` the same without the marks of Markdown and on one line. `headings` are those above it,
+    the document's title first. `fields` has the columns of a table row by their names, in order; a section is one that its
+    heading asks about.
     """
 
     document: str

@@ -7,6 +7,7 @@ answer. This module knows nothing of how they are shown.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -158,7 +159,8 @@ def _line(text: str) -> str:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), _DIGITS)
+    """Return a number with the digits that are shown; None for none, and for what JSON has no number for."""
+    return round(float(value), _DIGITS) if value is not None and math.isfinite(value) else None
 
 
 def counted_questions(questions: Sequence[AskedQuestion]) -> str:

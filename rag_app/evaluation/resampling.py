@@ -28,7 +28,7 @@ _TIE = 1e-9  # sums that differ by less, relative to the larger, are the same su
 
 @dataclass(frozen=True)
 class GroupedSample:
-    """Values by group: `sums` and `sizes` have one entry a group; `questions` values have mean `mean`."""
+    """Values by group: `sums` and `sizes` have one entry a group; `mean` and `variance` are those of all values."""
 
     sums: NDArray[np.float64]
     sizes: NDArray[np.float64]
@@ -46,18 +46,21 @@ class GroupedSample:
         return len(self.sizes)
 
     @property
-    def spread(self) -> float:
-        """Variance of one value, times the design effect: the mean of n values has about this over n as its variance.
+    def design_effect(self) -> float:
+        """How many questions weigh as much as one on a document of its own (L. Kish, "Survey Sampling", 1965).
 
-        The design effect (L. Kish, "Survey Sampling", 1965) is that of values which resemble each other within a group: from 1
-        to what it would be if they were all the same there. With a single group that is taken for granted.
+        It is between 1 and the largest there can be. A single group, or values that are all the same, do not tell: 1.
         """
-        most = self.variance * float((self.sizes**2).sum() / self.sizes.sum())
-        if self.groups == 1:
-            return most
+        if self.variance == 0 or self.groups == 1:
+            return 1.0
         residuals = self.sums - self.mean * self.sizes
         between = float((residuals**2).sum()) * self.groups / (self.groups - 1) / self.questions
-        return min(max(self.variance, between), most)
+        return min(max(1.0, between / self.variance), self.largest_design_effect)
+
+    @property
+    def largest_design_effect(self) -> float:
+        """What the design effect is if all values of a group are the same."""
+        return float((self.sizes**2).sum() / self.sizes.sum())
 
 
 def grouped(values: NDArray[np.float64], groups: Sequence[int]) -> GroupedSample:

@@ -53,6 +53,12 @@ class Scenario:
         size = rng.beta(2, 2, len(groups)) if self.graded else 1.0
         return differs * is_for_a * size, differs * ~is_for_a * size, groups
 
+    def draw_right(self, mean: float, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
+        """Return the values of a system that is right this often, and the document of each question."""
+        groups = self.groups(rng)
+        is_right = rng.random(len(groups)) < by_document(mean, self.correlation, self.documents, rng)[groups]
+        return is_right.astype(np.float64), groups
+
 
 def by_document(share: float, correlation: float, documents: int, rng: np.random.Generator) -> Floats:
     """Return the share of each document: Beta with this mean, under which questions of a document have this correlation."""
@@ -87,7 +93,5 @@ def measured(scenarios: Iterable[Scenario], rng: np.random.Generator) -> tuple[f
 
 def covers(mean: float, scenario: Scenario, rng: np.random.Generator) -> bool:
     """Return whether the interval of a system that is right this often, on documents as in the scenario, holds the truth."""
-    groups = scenario.groups(rng)
-    values = rng.random(len(groups)) < by_document(mean, scenario.correlation, scenario.documents, rng)[groups]
-    found = estimate(values, groups, SEED)
+    found = estimate(*scenario.draw_right(mean, rng), SEED)
     return found.low <= mean <= found.high

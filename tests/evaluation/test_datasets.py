@@ -184,3 +184,13 @@ def test_what_cannot_be_used_is_said_with_its_line(tmp_path: Path, name: str, co
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         read_questions(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize(("ending", "answerable", "count"), [("jsonl", 3, 4), ("csv", 1, 2), ("json", 1, 2)])
+def test_the_examples_of_the_documentation(tmp_path: Path, ending: str, answerable: int, count: int) -> None:
+    page = (REPOSITORY / "docs" / "question-sets.md").read_text(encoding="utf-8")
+    example = page.partition(f"```{ending}\n")[2].partition("```")[0]
+    found = read_questions(written(tmp_path, f"example.{ending}", example))
+    assert len(found.questions) == count
+    assert sum(question.is_answerable for question in found.questions) == answerable
+    assert found.notes == ()
