@@ -134,7 +134,9 @@ def words(pair: Pair, *, comparisons: int, margin: float) -> str:
 
 def _what_is_missing(pair: Pair) -> str:
     if pair.more_questions is None:
-        return f"No number of questions up to {_MOST_QUESTIONS:,} like these would tell: ask about other documents."
+        return (
+            f"{_MOST_QUESTIONS:,} more like these would not tell: ask about more documents, or choose another margin."
+        )
     more = _rounded_up(pair.more_questions)
     questions = "1 more question" if more == 1 else f"{more:,} more questions"
     shown = f"These could show a difference of {pair.smallest:.3f}" if pair.smallest < 1 else "These could show none"

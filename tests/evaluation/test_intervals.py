@@ -68,7 +68,7 @@ def test_the_same_question_ten_times_on_its_document_teaches_nothing(rng: np.ran
     once = compare_pair(a, b, range(60), SEED)
     again = compare_pair(np.repeat(a, 10), np.repeat(b, 10), np.repeat(range(60), 10), SEED)
     assert (again.p, again.low, again.difference) == pytest.approx((once.p, once.low, once.difference))
-    assert again.high == pytest.approx(once.high, abs=0.003)
+    assert (again.high, *again.equivalence) == pytest.approx((once.high, *once.equivalence))
     mean = estimate(a, range(60), SEED)
     mean_again = estimate(np.repeat(a, 10), np.repeat(range(60), 10), SEED)
     assert (mean_again.low, mean_again.high) == pytest.approx((mean.low, mean.high), abs=0.003)
@@ -112,6 +112,29 @@ def test_all_right_is_not_certain() -> None:
     assert 0.85 < many.low < 0.92  # by Clopper and Pearson 0.912; 0.90 by Agresti and Coull
     none = estimate([0.0] * 40, range(40), SEED)
     assert (none.low, none.high) == pytest.approx((0, 1 - many.low))
+
+
+def test_all_right_on_few_documents_is_less_certain_than_on_many() -> None:
+    few, many = estimate([1.0] * 350, np.repeat(range(35), 10), SEED), estimate([1.0] * 350, range(350), SEED)
+    assert few.low < many.low - 0.005
+
+
+def test_no_difference_is_not_certain_either() -> None:
+    none = compare_pair([1.0] * 40, [1.0] * 40, range(40), SEED)
+    assert (none.low, none.high) == pytest.approx((-0.09, 0.09), abs=0.02)
+    one = compare_pair([1.0] * 40, [0.0] + [1.0] * 39, range(40), SEED)
+    assert one.low == 0
+    assert one.high > none.high
+    assert compare_pair([0.0] + [1.0] * 39, [1.0] * 40, range(40), SEED).low == pytest.approx(-one.high, abs=0.01)
+
+
+def test_the_interval_of_equivalence_is_one_of_90_percent(rng: np.random.Generator) -> None:
+    a, b = rng.random(900), rng.random(900)
+    test, differences = compare_pair(a, b, range(900), SEED), a - b
+    error = differences.std(ddof=1) / 30
+    assert test.equivalence == pytest.approx(
+        (differences.mean() - 1.645 * error, differences.mean() + 1.645 * error), abs=0.002
+    )
 
 
 def test_the_effect_is_the_difference_over_its_standard_deviation(rng: np.random.Generator) -> None:

@@ -13,7 +13,7 @@ from rag_app.evaluation import statistics
 from rag_app.evaluation.comparison import Pair, Verdict
 from rag_app.evaluation.intervals import compare_pair, estimate
 from rag_app.evaluation.statistics import estimates_of, note_on_groups, pairs_of
-from rag_app.evaluation.verdicts import holm, words
+from rag_app.evaluation.verdicts import Spread, holm, more_questions, smallest_difference, words
 from tests.evaluation.simulated_comparisons import SEED
 
 PAIR = Pair("BGE-M3", "MiniLM", "hit@1", 0.08, 0.03, 0.13, 0.0002, 0.0024, 0.4, Verdict.BETTER, 0.07, None)
@@ -40,7 +40,7 @@ def test_one_question_or_one_document_tells_nothing() -> None:
     (pair,) = pairs_of({"a": a, "b": b}, [3] * 20, 0.02, SEED)
     assert (pair.verdict, pair.p, pair.smallest, pair.more_questions) == (Verdict.CANNOT_TELL, 1, 1, None)
     assert np.isfinite([pair.low, pair.high, pair.effect]).all()
-    assert "No number of questions" in words(pair, comparisons=1, margin=0.02)
+    assert "100,000 more like these would not tell" in words(pair, comparisons=1, margin=0.02)
 
 
 def test_holm_by_hand_and_as_statsmodels_has_it(rng: np.random.Generator) -> None:
@@ -135,6 +135,14 @@ def test_so_few_documents_show_no_difference_at_all() -> None:
     assert verdict(right(6, 6), right(0, 6)).smallest < 1
     assert verdict(right(5, 5), right(0, 5)).verdict is Verdict.CANNOT_TELL
     assert verdict(right(6, 6), right(0, 6)).verdict is Verdict.BETTER
+
+
+def test_more_documents_are_asked_for_where_these_could_show_nothing() -> None:
+    """Nine signs are all alike in 2 of 512 throws, eight in 2 of 256: more often than 0.05 over 12 comparisons."""
+    five_documents = Spread(variance=0.0, questions=10, groups=5, added_questions=4.0, added_squares=4.0)
+    assert more_questions(1.0, five_documents, 0.05 / 12, 0.02) == 2 * 9 - 10
+    assert smallest_difference(replace(five_documents, groups=8), 0.05 / 12) == 1
+    assert smallest_difference(replace(five_documents, groups=9), 0.05 / 12) < 1
 
 
 def test_a_pair_is_compared_over_the_questions_that_both_have() -> None:
