@@ -35,8 +35,9 @@ from rag_app.config import Settings, load_settings
 from rag_app.datatypes import Answer, Citation, Passage
 from rag_app.errors import GenerationError
 from rag_app.evaluation.answer_metrics import contains, exact_match, f1
-from rag_app.evaluation.datasets import LabelledQuestion, read_questions
+from rag_app.evaluation.datasets import read_questions
 from rag_app.evaluation.labels import holds_answer
+from rag_app.evaluation.questions import LabelledQuestion
 from rag_app.models.catalogue import QUOTE
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.generating.generator import load_generator
@@ -118,7 +119,9 @@ def _questions(name: str, data: Path, limit: int) -> list[Asked]:
             articles = list(dict.fromkeys(question.article for question in questions))
             even = set(articles[1::2])
             questions = tuple(question for question in questions if question.article in even)
-        found = [Asked(question, question.answers) for question in questions]
+        # A question that is answerable by its file, but whose answer the file does not have, cannot be scored.
+        scored = [question for question in questions if question.answers or not question.is_answerable]
+        found = [Asked(question, question.answers) for question in scored]
     drawn = []
     for answerable in (True, False):
         kind = [asked for asked in found if asked.question.is_answerable is answerable]

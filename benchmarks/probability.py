@@ -26,7 +26,8 @@ from rag_app.answering.assembly import assemble_engine
 from rag_app.answering.query_engine import CitedQueryEngine
 from rag_app.config import RetrievalSettings, Settings
 from rag_app.evaluation.calibration import calibrate, label_passages
-from rag_app.evaluation.datasets import LabelledQuestion, QuestionSet, read_questions
+from rag_app.evaluation.datasets import read_questions
+from rag_app.evaluation.questions import LabelledQuestion, QuestionSet
 from rag_app.evaluation.reliability_diagram import reliability_svg
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.models.embedder_spec import resolve_embedder

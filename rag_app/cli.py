@@ -15,6 +15,7 @@ from rag_app.cli_kb import kb_app
 from rag_app.cli_loading import embedder_of, generator_of, reranker_of
 from rag_app.cli_models import models_app
 from rag_app.cli_options import AsJson, Device, Hub, Indexes, Offline
+from rag_app.cli_questions import questions_app
 from rag_app.cli_similarity import similarity
 from rag_app.terminal import as_typed, run_command, say
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(kb_app, name="kb")
+app.add_typer(questions_app, name="questions")
 app.command()(similarity)
 app.command()(compare)
 

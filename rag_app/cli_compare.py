@@ -21,17 +21,24 @@ def compare(
     questions: Annotated[
         Path, typer.Option(help="SQuAD JSON or a BEIR folder, or JSON lines or CSV with question, answer and source.")
     ],
-    kb: Annotated[str | None, typer.Option(help="The knowledge base to ask, where the questions bring no passages.")] = None,
+    kb: Annotated[
+        str | None, typer.Option(help="The knowledge base to ask, where the questions bring no passages.")
+    ] = None,
     embed_model: Annotated[
-        list[str] | None, typer.Option(help="An embedding model; may be given several times. Keyword search is there anyhow.")
+        list[str] | None,
+        typer.Option(help="An embedding model; may be given several times. Keyword search is there anyhow."),
     ] = None,
     systems: Annotated[
         Path | None, typer.Option(help="TOML that spells out each system: docs/comparing.md. Instead of --embed-model.")
     ] = None,
-    generator: Annotated[str, typer.Option(help="Writes answers to be compared: none, quote, or a generator.")] = "none",
+    generator: Annotated[
+        str, typer.Option(help="Writes answers to be compared: none, quote, or a generator.")
+    ] = "none",
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many questions.")] = None,
     answerable: Annotated[bool, typer.Option("--answerable", help="Questions with an answer only.")] = False,
-    margin: Annotated[float | None, typer.Option(min=0.0001, max=0.5, help="Differences up to this count as none.")] = None,
+    margin: Annotated[
+        float | None, typer.Option(min=0.0001, max=0.5, help="Differences up to this count as none.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the resampling.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write everything into one HTML file.")] = None,
     indexes: Indexes = None,
@@ -44,8 +51,8 @@ def compare(
     from rag_app.errors import UsageError
     from rag_app.evaluation.compare import SEED, Request
     from rag_app.evaluation.compare import compare as run
-    from rag_app.evaluation.report import write_report
-    from rag_app.evaluation.report_table import WIDTH, comparison_table
+    from rag_app.evaluation.reporting.report import write_report
+    from rag_app.evaluation.reporting.table import WIDTH, comparison_table
     from rag_app.evaluation.statistics import DEFAULT_MARGIN
     from rag_app.evaluation.systems import read_systems, usual_systems
 

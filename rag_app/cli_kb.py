@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rag_app.config import Settings
     from rag_app.datatypes import Fingerprint
-    from rag_app.evaluation.datasets import QuestionSet
+    from rag_app.evaluation.questions import QuestionSet
     from rag_app.store.checks import FindModel, ModelAtHand
 
 kb_app = typer.Typer(no_args_is_help=True, help="The knowledge bases on this machine.")

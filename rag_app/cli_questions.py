@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
     from rag_app.config import Settings
-    from rag_app.evaluation.drafting_values import Drafts
+    from rag_app.evaluation.drafting.values import Drafts
 
 questions_app = typer.Typer(no_args_is_help=True, help="Questions to compare models with, where you have none.")
 
@@ -50,7 +50,7 @@ def draft(
 ) -> None:
     """Draft questions from a knowledge base's passages, without any of the models that they are to compare."""
     from rag_app.config import load_settings
-    from rag_app.evaluation.drafting import draft_questions
+    from rag_app.evaluation.drafting.drafts import draft_questions
     from rag_app.store.live import LiveKnowledgeBase
 
     chosen = None if generator == _NO_GENERATOR else generator

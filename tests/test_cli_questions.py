@@ -17,7 +17,7 @@ from rag_app.errors import ModelNotAvailable
 from rag_app.store.knowledge_base import KnowledgeBase
 from tests.commands import Result, Run
 from tests.conftest import MakeBase
-from tests.evaluation.draftable import BASE, SmallScriptedLLM
+from tests.evaluation.drafting.draftable import BASE, SmallScriptedLLM
 from tests.fakes import ScriptedLLM
 
 Draft = Callable[..., Result]

@@ -26,7 +26,7 @@ from rag_app.datatypes import Answer, Passage
 from rag_app.errors import RagAppError
 from rag_app.evaluation.comparison import Found, Outcome
 from rag_app.evaluation.labels import gain_of
-from rag_app.evaluation.metrics import question_values
+from rag_app.evaluation.metrics import METRICS_VERSION, question_values
 from rag_app.evaluation.outcome_cache import OutcomeCache, outcome_key
 from rag_app.evaluation.questions import LabelledQuestion
 from rag_app.evaluation.systems import NO_GENERATOR, SystemSpec
@@ -73,7 +73,11 @@ class Workbench:
         if self._embedder is None or self._embedder[0] != model:
             self._embedder = None
             spec = choose_embedder(
-                self.knowledge_base, model, offline=self.settings.offline, announce=self.announce, models=self.settings.models
+                self.knowledge_base,
+                model,
+                offline=self.settings.offline,
+                announce=self.announce,
+                models=self.settings.models,
             )
             self._embedder = (model, load_embedder(spec, device=self.settings.device, models=self.settings.models))
         return self._embedder[1]
@@ -218,7 +222,7 @@ def outcomes_of(
     found = []
     base = hashlib.sha256(bench.knowledge_base.manifest.to_json().encode()).hexdigest()
     for number, question in enumerate(questions, start=1):
-        key = outcome_key(base=base, card=system.card, question=question)
+        key = outcome_key(base=base, card=system.card, question=question, metrics=METRICS_VERSION)
         outcome = cache.get(key)
         if outcome is None:
             outcome = _outcome(system, question)

@@ -18,8 +18,8 @@ from rag_app.answering.question import checked_question
 from rag_app.config import LimitSettings, RetrievalSettings
 from rag_app.datatypes import Fingerprint
 from rag_app.errors import UsageError
-from rag_app.evaluation.datasets import QuestionSet
 from rag_app.evaluation.labels import document_groups, holds_answer
+from rag_app.evaluation.questions import QuestionSet
 from rag_app.retrieval.calibrated import FEWEST_PASSAGES, conditions_of, features_of, score_names
 from rag_app.retrieval.nodes import passages_of
 from rag_app.retrieval.probability import (

@@ -69,9 +69,11 @@ def compare(
         ModelError: a model is not at hand, or cannot be loaded.
     """
     if len(request.systems) < 2:
-        raise UsageError("There is one system.", "Name an embedding model to compare with keyword search: --embed-model ID")
+        raise UsageError(
+            "There is one system.", "Name an embedding model to compare with keyword search: --embed-model ID"
+        )
     question_set = _chosen(read_questions(request.questions), request)
-    knowledge_base = _knowledge_base(request, settings, announce)
+    knowledge_base = _knowledge_base(request, question_set, settings, announce)
     question_set = check_against(
         question_set,
         [path for path, *_ in knowledge_base.chunks.documents()],
@@ -89,9 +91,9 @@ def compare(
     return _comparison(request, question_set, [results[spec.name] for spec in request.systems], knowledge_base)
 
 
-def brings_passages(path: Path) -> bool:
+def _brings_passages(question_set: QuestionSet) -> bool:
     """Whether a data set brings its own passages: a BEIR folder, or SQuAD JSON."""
-    return path.is_dir() or path.suffix.lower() == ".json"
+    return any(question.context or question.judgements for question in question_set.questions)
 
 
 def _chosen(question_set: QuestionSet, request: Request) -> QuestionSet:
@@ -121,9 +123,11 @@ def _askable(question_set: QuestionSet, settings: Settings) -> QuestionSet:
     return replace(question_set, questions=tuple(kept), notes=(*question_set.notes, *notes))
 
 
-def _knowledge_base(request: Request, settings: Settings, announce: Announce) -> KnowledgeBase:
+def _knowledge_base(
+    request: Request, question_set: QuestionSet, settings: Settings, announce: Announce
+) -> KnowledgeBase:
     models = list(dict.fromkeys(spec.embed_model for spec in request.systems if spec.embed_model is not None))
-    if not brings_passages(request.questions):
+    if not _brings_passages(question_set):
         if request.knowledge_base is None:
             raise UsageError(
                 f"{request.questions} brings no passages of its own.", "Name the knowledge base to ask: --kb NAME"
@@ -176,7 +180,9 @@ def _comparison(
     }
     count = len(set(groups))
     notes = [*question_set.notes, *(note_on_groups(groups),)]
-    notes += [f"{result.failures} questions failed with {result.name}, and count 0." for result in results if result.failures]
+    notes += [
+        f"{result.failures} questions failed with {result.name}, and count 0." for result in results if result.failures
+    ]
     notes += [
         f"{result.truncated} passages are longer than the window of {result.name}, which did not read their ends."
         for result in results

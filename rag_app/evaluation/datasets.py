@@ -13,11 +13,9 @@ from pathlib import Path
 from rag_app.errors import UsageError
 from rag_app.evaluation.beir import read_beir
 from rag_app.evaluation.question_files import rows_of, table_questions
-from rag_app.evaluation.questions import LabelledQuestion, QuestionSet, with_keys
+from rag_app.evaluation.questions import QuestionSet, with_keys
 from rag_app.evaluation.reading import FORMS, text_of
 from rag_app.evaluation.squad import squad_articles, squad_questions
-
-__all__ = ["LabelledQuestion", "QuestionSet", "read_questions"]
 
 
 def read_questions(path: Path) -> QuestionSet:

@@ -15,6 +15,8 @@ from rag_app.evaluation.answer_metrics import contains, exact_match, f1
 from rag_app.evaluation.labels import holds_answer, judged_name, plain, right_things, things_to_find, touches_answer
 from rag_app.evaluation.questions import LabelledQuestion
 
+# Raised where a metric comes to mean something else: outcomes that are kept have its values.
+METRICS_VERSION = 1
 DEPTHS = (1, 5, 10)
 
 MEANINGS: Mapping[str, str] = {

@@ -164,7 +164,9 @@ class _Purge:
         vectors_gone = vectors_left_behind(self._versions, texts)
         cached = count_cached(self._base, self._versions, texts, announce)
         embedding_cache.keep_only(self._base, self._texts, self._live.models, announce)
-        for file in (self._base / layout.CACHE).glob(f"{layout.OUTCOMES}*"):  # with its journal; it holds passages and answers
+        for file in (self._base / layout.CACHE).glob(
+            f"{layout.OUTCOMES}*"
+        ):  # with its journal; it holds passages and answers
             file.unlink()
         self._remove_uploads()
         calibrations = remove_calibrations(self._base)

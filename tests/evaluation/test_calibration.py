@@ -12,7 +12,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from rag_app.config import LimitSettings, RetrievalSettings
 from rag_app.errors import QuestionError, UsageError
 from rag_app.evaluation.calibration import calibrate, label_passages
-from rag_app.evaluation.datasets import LabelledQuestion, QuestionSet
+from rag_app.evaluation.questions import LabelledQuestion, QuestionSet
 from rag_app.retrieval.calibrated import conditions_of
 from rag_app.store.calibrations import Calibration
 from tests.fakes import fake_fingerprint

@@ -110,7 +110,9 @@ def test_a_follow_up_is_shown_as_it_was_understood_and_quotes_need_no_model(brow
     visit.ask("How long is an account locked?")
     assert "An account is locked for 30 minutes" in written(visit.page)
     visit.ask("and what does the VPN need?")
-    expect(visit.page.get_by_text("Asked as: How long is an account locked? And what does the VPN need?")).to_be_visible()
+    expect(
+        visit.page.get_by_text("Asked as: How long is an account locked? And what does the VPN need?")
+    ).to_be_visible()
     visit.screenshot("follow-up")
     assert visit.requested == []
     assert visit.errors == []

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from rag_app.evaluation.comparison import Comparison
-from rag_app.evaluation.report import write_report
+from rag_app.evaluation.reporting.report import write_report
 from rag_app.text import printable
 from tests.comparisons import made_comparison
 from tests.hostile_comparison import PAYLOADS, hostile_comparison

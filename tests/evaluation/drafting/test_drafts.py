@@ -10,13 +10,13 @@ import pytest
 
 from rag_app.errors import KnowledgeBaseEmpty
 from rag_app.evaluation.datasets import read_questions
-from rag_app.evaluation.drafting import draft_questions
-from rag_app.evaluation.drafting_checks import HeldWords
-from rag_app.evaluation.drafting_spans import spans_of
-from rag_app.evaluation.drafting_values import Drafts, Span, Stratum
+from rag_app.evaluation.drafting.checks import HeldWords
+from rag_app.evaluation.drafting.drafts import draft_questions
+from rag_app.evaluation.drafting.spans import spans_of
+from rag_app.evaluation.drafting.values import Drafts, Span, Stratum
 from rag_app.store.knowledge_base import KnowledgeBase
 from tests.conftest import MakeBase, SmallBase, document_of
-from tests.evaluation.draftable import BASE, SmallScriptedLLM
+from tests.evaluation.drafting.draftable import BASE, SmallScriptedLLM
 from tests.fakes import ScriptedLLM
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rag_app.evaluation.comparison import Estimate
-from rag_app.evaluation.report_markup import figure, safe
+from rag_app.evaluation.reporting.markup import figure, safe
 from rag_app.store.calibrations import ReliabilityBin
 
 _STRIP = 100  # width of the small pictures in tables, in pixels

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rag_app.datatypes import Block, BlockKind, Document
-from rag_app.evaluation.drafting_values import Span
+from rag_app.evaluation.drafting.values import Span
 from rag_app.language import language_of
 from rag_app.text import sentence_spans, trimmed
 

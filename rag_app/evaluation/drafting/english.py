@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rag_app.evaluation.drafting_answers import asked_for
-from rag_app.evaluation.drafting_values import Span, Wording
+from rag_app.evaluation.drafting.answers import asked_for
+from rag_app.evaluation.drafting.values import Span, Wording
 
 
 def _words(text: str) -> frozenset[str]:

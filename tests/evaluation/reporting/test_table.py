@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from rag_app.evaluation.comparison import Comparison, Estimate, Verdict
-from rag_app.evaluation.report_headlines import headlines, turned
-from rag_app.evaluation.report_markup import figure, signed
-from rag_app.evaluation.report_table import comparison_table
+from rag_app.evaluation.reporting.headlines import headlines, turned
+from rag_app.evaluation.reporting.markup import figure, signed
+from rag_app.evaluation.reporting.table import comparison_table
 from tests.comparisons import made_comparison
 from tests.hostile_comparison import hostile_comparison
 

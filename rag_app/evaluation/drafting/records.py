@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rag_app.evaluation.drafting_values import Span, Wording
+from rag_app.evaluation.drafting.values import Span, Wording
 
 _LONGEST_VALUE = 160
 _CURRENCIES = ("gbp", "usd", "eur", "cny", "jpy", "chf", "inr")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rag_app.evaluation.drafting_values import Span, Wording
+from rag_app.evaluation.drafting.values import Span, Wording
 from rag_app.text import HAN
 
 _NUMBER = r"(?:\d[\d,.]*|[二两三四五六七八九十]+)"

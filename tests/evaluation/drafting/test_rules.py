@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from rag_app.evaluation.drafting_checks import gives_away
-from rag_app.evaluation.drafting_chinese import chinese_wordings
-from rag_app.evaluation.drafting_english import english_wordings
-from rag_app.evaluation.drafting_records import record_wordings
-from rag_app.evaluation.drafting_values import Span, Wording
-from rag_app.evaluation.drafting_variants import as_keywords, in_other_words, without_answer
+from rag_app.evaluation.drafting.checks import gives_away
+from rag_app.evaluation.drafting.chinese import chinese_wordings
+from rag_app.evaluation.drafting.english import english_wordings
+from rag_app.evaluation.drafting.records import record_wordings
+from rag_app.evaluation.drafting.values import Span, Wording
+from rag_app.evaluation.drafting.variants import as_keywords, in_other_words, without_answer
 
 
 def _english(text: str, *headings: str, is_section: bool = False) -> list[Wording]:

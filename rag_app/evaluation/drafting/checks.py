@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 
-from rag_app.evaluation.drafting_values import Span, Wording
+from rag_app.evaluation.drafting.values import Span, Wording
 from rag_app.store.keywords import QuestionWords
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.text import CJK_CHARACTER, search_tokens

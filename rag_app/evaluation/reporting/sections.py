@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rag_app.evaluation.comparison import Comparison, Pair, SystemResult, Verdict
 from rag_app.evaluation.metrics import MEANINGS
-from rag_app.evaluation.report_headlines import (
+from rag_app.evaluation.reporting.headlines import (
     estimate_of,
     headline_metrics,
     headlines,
@@ -17,8 +17,8 @@ from rag_app.evaluation.report_headlines import (
     turned,
     verdict_counts,
 )
-from rag_app.evaluation.report_markup import UNKNOWN, definitions, figure, safe, signed, table
-from rag_app.evaluation.report_plots import (
+from rag_app.evaluation.reporting.markup import UNKNOWN, definitions, figure, safe, signed, table
+from rag_app.evaluation.reporting.plots import (
     Point,
     difference_svg,
     interval_svg,
@@ -26,7 +26,7 @@ from rag_app.evaluation.report_plots import (
     reliability_svg,
     unbeaten,
 )
-from rag_app.evaluation.report_reliability import (
+from rag_app.evaluation.reporting.reliability import (
     FEWEST_UNANSWERABLE,
     percentile_reliability,
     probability_reliability,

@@ -13,7 +13,7 @@ from typing import Any
 
 from rag_app.datatypes import Answer, Citation
 from rag_app.evaluation.comparison import AskedQuestion, Comparison, Found, Outcome, SystemResult
-from rag_app.evaluation.report_headlines import headline_metrics, metric_names
+from rag_app.evaluation.reporting.headlines import headline_metrics, metric_names
 from rag_app.text import printable
 
 LONGEST = 600  # characters

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from rag_app.errors import UsageError
 from rag_app.evaluation.comparison import Comparison
-from rag_app.evaluation.report_markup import safe
-from rag_app.evaluation.report_questions import LONGEST, counted_questions, questions_json, texts_cut
-from rag_app.evaluation.report_sections import (
+from rag_app.evaluation.reporting.markup import safe
+from rag_app.evaluation.reporting.questions import LONGEST, counted_questions, questions_json, texts_cut
+from rag_app.evaluation.reporting.sections import (
     calibration_html,
     cards_html,
     costs_html,
@@ -69,7 +69,7 @@ def report_html(comparison: Comparison) -> str:
 
 
 def _own_file(name: str) -> str:
-    return resources.files("rag_app.evaluation").joinpath("report_files", name).read_text(encoding="utf-8")
+    return resources.files("rag_app.evaluation.reporting").joinpath("files", name).read_text(encoding="utf-8")
 
 
 def _sum(text: str) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from rag_app.evaluation.drafting_values import Span, Wording
+from rag_app.evaluation.drafting.values import Span, Wording
 from rag_app.text import CJK_CHARACTER, search_tokens
 
 CODE = re.compile(r"(?=[\w-]*[A-Z])(?=[\w-]*\d)[A-Z][\w-]+")

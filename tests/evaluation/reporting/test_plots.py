@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from rag_app.evaluation.comparison import Comparison, Estimate
-from rag_app.evaluation.report import report_html
-from rag_app.evaluation.report_plots import Point, quality_cost_svg, reliability_svg, unbeaten
-from rag_app.evaluation.report_reliability import percentile_reliability, probability_reliability
+from rag_app.evaluation.reporting.plots import Point, quality_cost_svg, reliability_svg, unbeaten
+from rag_app.evaluation.reporting.reliability import percentile_reliability, probability_reliability
+from rag_app.evaluation.reporting.report import report_html
 from rag_app.store.calibrations import ReliabilityBin
 from tests.comparisons import made_comparison
 

@@ -13,9 +13,9 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.llms import LLM
 
 from rag_app.answering.prompting.neutral import neutralised, visible
-from rag_app.evaluation.drafting_checks import gives_away
-from rag_app.evaluation.drafting_values import Span, Wording
-from rag_app.evaluation.drafting_variants import is_chinese
+from rag_app.evaluation.drafting.checks import gives_away
+from rag_app.evaluation.drafting.values import Span, Wording
+from rag_app.evaluation.drafting.variants import is_chinese
 from rag_app.text import search_tokens
 
 _LONGEST = 200  # characters of a question

@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rag_app.evaluation.comparison import Comparison
-from rag_app.evaluation.report_headlines import estimate_of, headlines, metric_names, verdict_counts
-from rag_app.evaluation.report_markup import UNKNOWN, figure
-from rag_app.evaluation.report_questions import counted_questions
+from rag_app.evaluation.reporting.headlines import estimate_of, headlines, metric_names, verdict_counts
+from rag_app.evaluation.reporting.markup import UNKNOWN, figure
+from rag_app.evaluation.reporting.questions import counted_questions
 from rag_app.text import printable
 
 # Where standard output is no terminal, as wide as this, as the report of a build is.

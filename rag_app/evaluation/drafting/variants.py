@@ -79,7 +79,7 @@ _NAMED = re.compile(r"\b((?=[\w.-]*[A-Z])(?=[\w.-]*\d)[A-Z][\w-]*?|version \d+\.
 @cache
 def _known() -> dict[str, Any]:
     return tomllib.loads(
-        resources.files("rag_app.evaluation").joinpath("drafting_words.toml").read_text(encoding="utf-8")
+        resources.files("rag_app.evaluation.drafting").joinpath("words.toml").read_text(encoding="utf-8")
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from rag_app.evaluation.drafting_values import DraftedQuestion, Stratum
+from rag_app.evaluation.drafting.values import DraftedQuestion, Stratum
 
 
 def notes_of(

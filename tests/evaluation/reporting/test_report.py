@@ -16,10 +16,10 @@ import pytest
 
 from rag_app.errors import UsageError
 from rag_app.evaluation.comparison import Comparison, Found
-from rag_app.evaluation.report import report_html, write_report
-from rag_app.evaluation.report_markup import signed
-from rag_app.evaluation.report_questions import LONGEST, questions_json
-from rag_app.evaluation.report_table import comparison_table
+from rag_app.evaluation.reporting.markup import signed
+from rag_app.evaluation.reporting.questions import LONGEST, questions_json
+from rag_app.evaluation.reporting.report import report_html, write_report
+from rag_app.evaluation.reporting.table import comparison_table
 from rag_app.text import printable
 from tests.comparisons import made_comparison
 from tests.hostile_comparison import PAYLOADS, hostile_comparison

@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING
 
 from rag_app.datatypes import Document
 from rag_app.errors import KnowledgeBaseEmpty
-from rag_app.evaluation.drafting_checks import HeldWords, gives_away
-from rag_app.evaluation.drafting_chinese import chinese_wordings
-from rag_app.evaluation.drafting_context import CODE, in_context
-from rag_app.evaluation.drafting_english import english_wordings
-from rag_app.evaluation.drafting_notes import notes_of
-from rag_app.evaluation.drafting_records import record_wordings
-from rag_app.evaluation.drafting_spans import spans_of
-from rag_app.evaluation.drafting_values import DraftedQuestion, Drafts, Span, Stratum, Wording
-from rag_app.evaluation.drafting_variants import as_keywords, in_other_words, without_answer
+from rag_app.evaluation.drafting.checks import HeldWords, gives_away
+from rag_app.evaluation.drafting.chinese import chinese_wordings
+from rag_app.evaluation.drafting.context import CODE, in_context
+from rag_app.evaluation.drafting.english import english_wordings
+from rag_app.evaluation.drafting.notes import notes_of
+from rag_app.evaluation.drafting.records import record_wordings
+from rag_app.evaluation.drafting.spans import spans_of
+from rag_app.evaluation.drafting.values import DraftedQuestion, Drafts, Span, Stratum, Wording
+from rag_app.evaluation.drafting.variants import as_keywords, in_other_words, without_answer
 from rag_app.store.layout import rebuild_command
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def _by_rule(stratum: Stratum, held: HeldWords, languages: set[str], seed: int) 
 
 def _generated(stratum: Stratum, llm: LLM, languages: set[str], tries: int) -> _Make:
     """Return what lets a generator say a question otherwise, at most so many times: each takes seconds."""
-    from rag_app.evaluation.drafting_generator import reworded, translated
+    from rag_app.evaluation.drafting.generator import reworded, translated
 
     name = str(llm.metadata.model_name)
     crosses = len(languages) == len(LANGUAGES)
