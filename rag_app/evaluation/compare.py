@@ -178,15 +178,14 @@ def _comparison(
         }
         for result in results
     }
-    count = len(set(groups))
     notes = [*question_set.notes, *(note_on_groups(groups),)]
     notes += [
         f"{result.failures} questions failed with {result.name}, and count 0." for result in results if result.failures
     ]
+    cut = {result.card["embedder"]["model"]: result.truncated for result in results if result.truncated}
     notes += [
-        f"{result.truncated} passages are longer than the window of {result.name}, which did not read their ends."
-        for result in results
-        if result.truncated
+        f"{count:,} passages are longer than the window of {model}, which did not read their ends."
+        for model, count in cut.items()
     ]
     return Comparison(
         dataset=question_set.name,
@@ -199,7 +198,7 @@ def _comparison(
         pairs=pairs_of(values, groups, request.margin, request.seed),
         seed=request.seed,
         margin=request.margin,
-        groups=count,
+        groups=len(set(groups)),
         notes=tuple(note for note in notes if note),
         made={
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
