@@ -117,7 +117,7 @@ def _added_differences(sample: GroupedSample, differences: NDArray[np.float64]) 
     """Return groups to add, as rows of sum and size: as large as the differences seen, the largest possible where none was."""
     seen = differences[differences != 0]
     size = float(np.sqrt((seen**2).mean())) if len(seen) else 1.0
-    weight = sample.design_effect
+    weight = _cautious_design_effect(sample)
     return np.array([[weight * size, weight], [-weight * size, weight]] * _ADDED)
 
 
@@ -134,15 +134,19 @@ def _checked(values: Sequence[float], groups: Sequence[int]) -> NDArray[np.float
 
 
 def _weight_in_mean(sample: GroupedSample) -> float:
-    """Return how many questions weigh as much as one independent question that is either right or wrong.
-
-    Near 0 and 1 few documents tell how much their questions resemble each other, and the design effect comes out too small. It
-    is moved a quarter of the way, on a scale of ratios, to the largest that it can be; the share was chosen by simulation.
-    """
+    """Return how many questions weigh as much as one independent question that is either right or wrong."""
     one = sample.mean * (1 - sample.mean)
-    doubt = math.pow(sample.largest_design_effect / sample.design_effect, 0.25)
-    weight = sample.design_effect * sample.variance / one if sample.variance > 0 and one > 0 else 1.0
-    return weight * doubt
+    share = sample.variance / one if sample.variance > 0 and one > 0 else 1.0
+    return share * _cautious_design_effect(sample)
+
+
+def _cautious_design_effect(sample: GroupedSample) -> float:
+    """Return the design effect, moved a quarter of the way, on a scale of ratios, to the largest that it can be.
+
+    Few documents tell how much their questions resemble each other where nearly all values are the same, and it comes out too
+    small. The share was chosen by simulation.
+    """
+    return sample.design_effect * math.pow(sample.largest_design_effect / sample.design_effect, 0.25)
 
 
 def _effect(differences: NDArray[np.float64]) -> float:
