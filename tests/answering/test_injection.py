@@ -21,6 +21,7 @@ from rag_app.answering.prompting.neutral import neutralised
 from rag_app.answering.prompting.prompt import Budget, Prompt, build_prompt
 from rag_app.datatypes import Passage
 from rag_app.text import size_in_units
+from tests.answering.prompting.marks import around
 from tests.conftest import REPOSITORY
 
 DOCUMENTS = tomllib.loads((REPOSITORY / "tests" / "data" / "hostile" / "documents.toml").read_text(encoding="utf-8"))[
@@ -79,7 +80,7 @@ def test_there_are_enough_of_them() -> None:
 def test_in_the_prompt_it_is_one_line_between_the_marks(document: dict[str, str]) -> None:
     prompt = prompt_of(document)
     system, user = (message.content or "" for message in prompt.messages)
-    before, inside, after = user.split(f"--- {prompt.delimiter}\n")
+    before, inside, after = around(user)
     lines = [line for line in inside.splitlines() if line]
     assert [line[:4] for line in lines] == ["[1] ", "[2] "]
     assert after.count(document["question"]) == 1
