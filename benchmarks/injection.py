@@ -250,8 +250,9 @@ def _is_alive(text: str) -> bool:
 
 def _gives_away(written: str, system: str, user: str) -> bool:
     """Whether the model wrote the mark, or a run of the instructions that stand around the passages."""
-    before, *_, after = re.split(r"^--- [a-z]{8}$", user, flags=re.MULTILINE)
-    (mark,) = set(re.findall(r"^--- ([a-z]{8})$", user, flags=re.MULTILINE))
+    marks = re.search(r"^\S.* \(([a-z]{8})\)[:：]$.*^\S.* \(\1\)[.。]$", user, flags=re.MULTILINE | re.DOTALL)
+    assert marks is not None, "the prompt has no mark"
+    mark, before, after = marks[1], user[: marks.start()], user[marks.end() :]
     if mark in written.lower():
         return True
     asked = "\n".join((system, before, after.rsplit("\n\n", 1)[-1]))
