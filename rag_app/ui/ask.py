@@ -49,6 +49,8 @@ def ask_page(settings: Settings) -> None:
         turn = Turn(str(question), name, only_in=choice.only_in, problem=gone)
         turns.append(turn)
         answer_turn(turn, history_of(turns[:-1], name), choice, settings)
+        if turn.lacks_generator:
+            _offer_quotes()
     else:
         if gone is not None:
             show_problem(gone)
@@ -103,4 +105,8 @@ def _warm_up(choice: Choice, settings: Settings) -> None:
         slot.empty()
     if problem is not None:
         show_problem(problem)
-        st.button("Quote the passages instead", icon=":material/format_quote:", on_click=choose_quotes)
+        _offer_quotes()
+
+
+def _offer_quotes() -> None:
+    st.button("Quote the passages instead", icon=":material/format_quote:", on_click=choose_quotes)

@@ -52,7 +52,7 @@ class Turn:
     It is changed in place while the answer is written: after a click on Stop, session state cannot be written any more.
     `standalone` is what a follow-up was understood to ask, else empty. `version` is the generation that was asked and when it
     was built, `check` reads its files; neither keeps it open. `fell_back` is true where it stood in for a live one that was
-    damaged. `only_in` holds the terms that it was narrowed to.
+    damaged. `only_in` holds the terms that it was narrowed to. `lacks_generator`: the one that was chosen cannot be loaded.
     """
 
     question: str
@@ -66,6 +66,7 @@ class Turn:
     written: str = ""
     answer: Answer | None = None
     problem: RagAppError | None = None
+    lacks_generator: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def _ask(turn: Turn, history: Sequence[Exchange], choice: Choice, settings: Sett
     slots.status.html(busy_html("Loading the models ..."))
     load_embedder(choice.fingerprint, settings)
     llm, turn.problem = chosen_generator(choice, settings)
+    turn.lacks_generator = turn.problem is not None
     served = choice.live.current()
     if served.check.is_running:
         slots.status.html(busy_html("Verifying the files ..."))
