@@ -2,7 +2,7 @@
 
 torch and faiss share an operation among threads by OpenMP, whose threads wait by spinning. Where another program wants the
 processor too, a spinning thread takes the time of the one that it waits for, and what takes milliseconds takes a second
-(docs/benchmarks.md, "Threads that wait"). This module knows nothing of what is computed.
+(`benchmarks/waiting_threads.py`). This module knows nothing of what is computed.
 """
 
 from __future__ import annotations
