@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _COSINE, _WORDS, _RANK = 1.0, 5.0, 0.75
 # The same without vectors.
 _WORDS_ALONE, _RANK_ALONE = 7.0, 1.2
-# A second sentence is quoted where it is nearly as good as the best: a third more sentences, and 5 of 100 answers more.
+# A second sentence is quoted where it is nearly as good as the best.
 _SECOND_WITHIN = 1.5
 _PASSAGES = 3
 _SENTENCES = 2
