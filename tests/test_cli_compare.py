@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from ingest.build import BuildRequest, build
-from rag_app.config import load_settings
 from tests.commands import Run
-from tests.conftest import TEXTS
+from tests.real_bases import build_small
 
 QUESTIONS = [
     {"question": "How long is an account locked?", "answer": "30 minutes", "source": "passwords.md"},
@@ -53,13 +51,7 @@ SQUAD = {
 @pytest.fixture(scope="module")
 def indexes(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path) -> Path:
     """An index root with one knowledge base, built by the real build."""
-    folder = tmp_path_factory.mktemp("compare")
-    for name, text in TEXTS.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    settings = load_settings(indexes=folder / "indexes", offline=True)
-    build(BuildRequest("small", (folder / "docs",), (str(tiny_embedder),)), settings, lambda event: None)
-    return folder / "indexes"
+    return build_small(tmp_path_factory.mktemp("compare"), tiny_embedder)
 
 
 def write_questions(path: Path, rows: list[dict[str, Any]]) -> Path:

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ingest.build import BuildRequest, build
-from rag_app.config import load_settings
 from rag_app.ui import ask, resources
-from tests.conftest import REPOSITORY, TEXTS
+from tests.conftest import REPOSITORY
 from tests.models.checkpoints.rerankers import RERANKERS, publish_reranker
+from tests.real_bases import build_small
 
 QUESTION = "How long is an account locked?"
 
@@ -19,13 +18,7 @@ QUESTION = "How long is an account locked?"
 @pytest.fixture(scope="module")
 def indexes(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path) -> Path:
     """An index root with one knowledge base, built by the real build."""
-    folder = tmp_path_factory.mktemp("page")
-    for name, text in TEXTS.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    settings = load_settings(indexes=folder / "indexes", offline=True)
-    build(BuildRequest("small", (folder / "docs",), (str(tiny_embedder),)), settings, lambda event: None)
-    return folder / "indexes"
+    return build_small(tmp_path_factory.mktemp("page"), tiny_embedder)
 
 
 def page(monkeypatch: pytest.MonkeyPatch, indexes: Path, generator: Path | str) -> AppTest:

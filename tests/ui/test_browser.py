@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from ingest.build import BuildRequest, build
-from rag_app.config import load_settings
 from tests.conftest import REPOSITORY, TEXTS
+from tests.real_bases import build_small
 from tests.ui.server import free_port, running
 from tests.ui.visit import LOOKS, Visit, require_chromium
 
@@ -28,11 +27,7 @@ PAYLOAD = (
 def address(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path, tiny_generator: Path) -> Iterator[str]:
     """The address of a running app over a small knowledge base, one document of which is hostile."""
     folder = tmp_path_factory.mktemp("browser")
-    for name, text in (TEXTS | {"docs/hostile.md": PAYLOAD}).items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    settings = load_settings(indexes=folder / "indexes", offline=True)
-    build(BuildRequest("small", (folder / "docs",), (str(tiny_embedder),)), settings, lambda event: None)
+    indexes = build_small(folder, tiny_embedder, TEXTS | {"docs/hostile.md": PAYLOAD})
     port = free_port()
     environment = {
         "RAG_APP_GENERATOR": str(tiny_generator),
@@ -41,7 +36,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path, tiny_
         "OPENAI_API_KEY": "canary",
         "IS_TESTING": "1",
     }
-    command = ("rag_app", "serve", "--port", str(port), "--indexes", str(folder / "indexes"))
+    command = ("rag_app", "serve", "--port", str(port), "--indexes", str(indexes))
     with running(command, port, environment, folder) as url:
         yield url
 

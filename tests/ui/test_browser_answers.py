@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ingest.build import BuildRequest, build
-from rag_app.config import load_settings
 from tests.checkpoints import make_llama_generator
-from tests.conftest import REPOSITORY, TEXTS
+from tests.conftest import REPOSITORY
+from tests.real_bases import build_small
 from tests.ui.server import free_port, running
 from tests.ui.visit import INPUT, Visit, require_chromium
 
@@ -28,11 +27,7 @@ STOP = '[data-testid="stChatInputStopButton"]'
 def address(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path) -> Iterator[str]:
     """The address of a running app whose generator would write for minutes."""
     folder = tmp_path_factory.mktemp("answers")
-    for name, text in TEXTS.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    settings = load_settings(indexes=folder / "indexes", offline=True)
-    build(BuildRequest("small", (folder / "docs",), (str(tiny_embedder),)), settings, lambda event: None)
+    indexes = build_small(folder, tiny_embedder)
     generator = make_llama_generator(folder / "generator", window=16384, ends=False)
     environment = {
         "RAG_APP_GENERATOR": str(generator),
@@ -42,7 +37,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path) -> It
         "PYTHONPATH": str(REPOSITORY),
     }
     port = free_port()
-    command = ("rag_app", "serve", "--port", str(port), "--indexes", str(folder / "indexes"))
+    command = ("rag_app", "serve", "--port", str(port), "--indexes", str(indexes))
     with running(command, port, environment, folder) as url:
         yield url
 
