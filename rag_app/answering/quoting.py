@@ -25,15 +25,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # What a sentence's evidence weighs: one standard deviation of the cosines of all sentences looked at, all of the question's
-# words, and one rank of its passage. Fitted on the odd-numbered articles of SQuAD (a softmax over the sentences of three
-# passages, the right ones being those of the right paragraph that hold an answer), and rounded (docs/citations.md, "Quotes").
-_COSINE, _WORDS, _RANK = 1.0, 5.0, 0.75
-# The same without vectors.
-_WORDS_ALONE, _RANK_ALONE = 7.0, 1.2
+# words, and one rank of its passage. Fitted on the odd-numbered articles of SQuAD, and rounded (`benchmarks/quotes.py`).
+WEIGHTS = (1.0, 5.0, -0.75)
+WEIGHTS_BY_WORDS = (0.0, 7.0, -1.2)  # without vectors
 # A second sentence is quoted where it is nearly as good as the best.
-_SECOND_WITHIN = 1.5
-_PASSAGES = 3
-_SENTENCES = 2
+SECOND_WITHIN = 1.5
+PASSAGES = 3
+SENTENCES = 2
 # A quote is cut after so many units: what has no full stop may be as long as its passage.
 _LONGEST = 120
 
@@ -47,7 +45,7 @@ class QuestionEmbedder(SentenceEmbedder, Protocol):
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class Candidate:
     """The sentence `text[start:end]` of a passage of this rank, from 0; `lead` is the question that stands before it."""
 
     passage: Passage
@@ -58,6 +56,7 @@ class _Candidate:
 
     @property
     def text(self) -> str:
+        """The sentence itself."""
         return self.passage.text[self.start : self.end]
 
 
@@ -91,32 +90,19 @@ class QuotingWriter:
             yield Written(piece)
         return Draft(plain.whole(text), tuple(sentences))
 
-    def _best(self, question: str, passages: Sequence[Passage]) -> list[_Candidate]:
-        candidates = _candidates(passages[:_PASSAGES])
+    def _best(self, question: str, passages: Sequence[Passage]) -> list[Candidate]:
+        candidates = candidates_of(passages[:PASSAGES])
         if not candidates:
             return []
-        words = _shares(question, candidates)
-        ranks = np.array([candidate.rank for candidate in candidates])
-        if self._embedder is not None and self._embedder.reads(question):
-            scores = _COSINE * _standard(self._cosines(question, candidates)) + _WORDS * words - _RANK * ranks
-        else:
-            scores = _WORDS_ALONE * words - _RANK_ALONE * ranks
+        is_read = self._embedder is not None and self._embedder.reads(question)
+        evidence = evidence_of(question, candidates, self._embedder if is_read else None)
+        scores = evidence @ np.array(WEIGHTS if is_read else WEIGHTS_BY_WORDS)
         order = np.argsort(-scores, kind="stable").tolist()
-        best = [place for place in order if scores[place] >= scores[order[0]] - _SECOND_WITHIN]
-        return [candidates[place] for place in best[:_SENTENCES]]
-
-    def _cosines(self, question: str, candidates: Sequence[_Candidate]) -> NDArray[np.float32]:
-        assert self._embedder is not None
-        headings = [" > ".join(candidate.passage.heading_path) for candidate in candidates]
-        texts = [
-            searchable("\n".join(part for part in (heading, candidate.lead, candidate.text) if part))
-            for heading, candidate in zip(headings, candidates, strict=True)
-        ]
-        cosines: NDArray[np.float32] = self._embedder.embed_passages(texts) @ self._embedder.embed_question(question)
-        return cosines
+        best = [place for place in order if scores[place] >= scores[order[0]] - SECOND_WITHIN]
+        return [candidates[place] for place in best[:SENTENCES]]
 
 
-def _candidates(passages: Sequence[Passage]) -> list[_Candidate]:
+def candidates_of(passages: Sequence[Passage]) -> list[Candidate]:
     """Return the sentences that can be quoted: a heading or a question answers nothing, but leads what comes after it."""
     found = []
     for rank, passage in enumerate(passages):
@@ -126,12 +112,31 @@ def _candidates(passages: Sequence[Passage]) -> list[_Candidate]:
             if sentence.endswith(("?", "？")):
                 lead = sentence
             elif any(map(str.isalnum, sentence)) and not sentence.startswith("#"):
-                found.append(_Candidate(passage, rank, start, end, lead))
+                found.append(Candidate(passage, rank, start, end, lead))
                 lead = ""
     return found
 
 
-def _shares(question: str, candidates: Sequence[_Candidate]) -> NDArray[np.float64]:
+def evidence_of(
+    question: str, candidates: Sequence[Candidate], embedder: QuestionEmbedder | None
+) -> NDArray[np.float64]:
+    """Return what speaks for each sentence, shape (sentences, 3): cosine (0 without an embedder), words, rank."""
+    cosines = np.zeros(len(candidates)) if embedder is None else _standard(_cosines(question, candidates, embedder))
+    ranks = np.array([candidate.rank for candidate in candidates])
+    return np.column_stack([cosines, _shares(question, candidates), ranks]).astype(np.float64)
+
+
+def _cosines(question: str, candidates: Sequence[Candidate], embedder: QuestionEmbedder) -> NDArray[np.float32]:
+    headings = [" > ".join(candidate.passage.heading_path) for candidate in candidates]
+    texts = [
+        searchable("\n".join(part for part in (heading, candidate.lead, candidate.text) if part))
+        for heading, candidate in zip(headings, candidates, strict=True)
+    ]
+    cosines: NDArray[np.float32] = embedder.embed_passages(texts) @ embedder.embed_question(question)
+    return cosines
+
+
+def _shares(question: str, candidates: Sequence[Candidate]) -> NDArray[np.float64]:
     """Return what share of the question's words each sentence has, a word that few of the sentences have weighing more."""
     tokens = [set(search_tokens(f"{candidate.lead} {candidate.text}")) for candidate in candidates]
     counts = Counter(token for sentence in tokens for token in sentence)
@@ -152,7 +157,7 @@ def _standard(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return (values - values.mean()) / spread if spread > 0 else np.zeros_like(values)
 
 
-def _quoted(candidate: _Candidate) -> Sentence:
+def _quoted(candidate: Candidate) -> Sentence:
     passage, start, end = candidate.passage, candidate.start, candidate.end
     kept = first_units(candidate.text, _LONGEST)
     if kept and len(kept) < end - start:
