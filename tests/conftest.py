@@ -198,7 +198,7 @@ def tiny_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny random generator."""
     from tests.checkpoints import make_llama_generator
 
-    return make_llama_generator(tmp_path_factory.mktemp("generator"), window=1024)  # a prompt has some hundred letters
+    return make_llama_generator(tmp_path_factory.mktemp("generator"))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,3 +24,11 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def page_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random generator whose window holds a prompt: each letter is a token of its."""
+    from tests.checkpoints import make_llama_generator
+
+    return make_llama_generator(tmp_path_factory.mktemp("page"), window=1024)

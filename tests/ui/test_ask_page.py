@@ -47,9 +47,9 @@ def test_without_a_knowledge_base_the_page_says_how_to_build_one(
 
 
 def test_the_page_names_the_knowledge_base_and_its_model(
-    monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path, tiny_embedder: Path
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, page_generator: Path, tiny_embedder: Path
 ) -> None:
-    at = page(monkeypatch, indexes, tiny_generator)
+    at = page(monkeypatch, indexes, page_generator)
     assert not at.exception
     assert f"small: 3 documents, 3 passages, embedded by {tiny_embedder}" in shown(at)
     assert [box.label for box in at.selectbox] == ["Knowledge base", "Embedding model", "Answers written by"]
@@ -57,9 +57,9 @@ def test_the_page_names_the_knowledge_base_and_its_model(
 
 
 def test_a_question_brings_an_answer_and_its_sources_and_stays(
-    monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, page_generator: Path
 ) -> None:
-    at = page(monkeypatch, indexes, tiny_generator)
+    at = page(monkeypatch, indexes, page_generator)
     at.chat_input[0].set_value(QUESTION).run()
     assert not at.exception
     assert QUESTION in shown(at)
@@ -106,21 +106,21 @@ def test_a_follow_up_is_understood_by_the_question_before(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("question", ["?!", "   。"], ids=["punctuation", "blank"])
 def test_a_question_without_a_word_is_refused_politely(
-    monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path, question: str
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, page_generator: Path, question: str
 ) -> None:
-    at = page(monkeypatch, indexes, tiny_generator)
+    at = page(monkeypatch, indexes, page_generator)
     at.chat_input[0].set_value(question).run()
     assert not at.exception
     assert "There is no question." in shown(at)
 
 
 def test_a_damaged_index_is_named_and_not_answered_from(
-    monkeypatch: pytest.MonkeyPatch, make_base, tiny_generator: Path
+    monkeypatch: pytest.MonkeyPatch, make_base, page_generator: Path
 ) -> None:
     base = make_base()
     chunks = base.open().folder / "chunks.sqlite"
     chunks.write_bytes(chunks.read_bytes()[:-100])
-    at = page(monkeypatch, base.indexes, tiny_generator)
+    at = page(monkeypatch, base.indexes, page_generator)
     assert not at.exception
     assert "chunks.sqlite is damaged" in shown(at)
     assert "Rebuild the knowledge base" in shown(at)
@@ -135,25 +135,25 @@ def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, indexes: Path) 
 
 
 def test_a_defect_of_a_page_is_a_sentence_and_the_log_has_the_rest(
-    monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, page_generator: Path
 ) -> None:
     def broken(root: Path) -> list[str]:
         raise PermissionError(13, "secret path")
 
     monkeypatch.setattr(ask, "knowledge_base_names", broken)
-    at = page(monkeypatch, indexes, tiny_generator)
+    at = page(monkeypatch, indexes, page_generator)
     assert not at.exception
     assert "Something unexpected happened (PermissionError)." in shown(at)
     assert "secret path" not in shown(at)
 
 
 def test_a_reranker_that_is_set_orders_the_passages(
-    monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, page_generator: Path, tmp_path: Path
 ) -> None:
     model = RERANKERS["cross-encoder/mmarco-mMiniLMv2-L12-H384-v1"]
     monkeypatch.setenv("RAG_APP_RERANKER", str(publish_reranker(model, tmp_path / "reranker")))
     resources.load_reranker.clear()
-    at = page(monkeypatch, indexes, tiny_generator)
+    at = page(monkeypatch, indexes, page_generator)
     at.chat_input[0].set_value(QUESTION).run()
     assert not at.exception
     assert "reranker " in shown(at)
@@ -161,9 +161,9 @@ def test_a_reranker_that_is_set_orders_the_passages(
 
 
 def test_a_reranker_that_is_not_there_is_named(
-    monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, page_generator: Path
 ) -> None:
     monkeypatch.setenv("RAG_APP_RERANKER", "BAAI/bge-reranker-base")
-    at = page(monkeypatch, indexes, tiny_generator)
+    at = page(monkeypatch, indexes, page_generator)
     assert not at.exception
     assert "The reranker BAAI/bge-reranker-base (1.11 GB, MIT) is not on this machine" in shown(at)

@@ -24,13 +24,13 @@ PAYLOAD = (
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path, tiny_generator: Path) -> Iterator[str]:
+def address(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path, page_generator: Path) -> Iterator[str]:
     """The address of a running app over a small knowledge base, one document of which is hostile."""
     folder = tmp_path_factory.mktemp("browser")
     indexes = build_small(folder, tiny_embedder, TEXTS | {"docs/hostile.md": PAYLOAD})
     port = free_port()
     environment = {
-        "RAG_APP_GENERATOR": str(tiny_generator),
+        "RAG_APP_GENERATOR": str(page_generator),
         "RAG_APP_ANSWERING__MAX_NEW_TOKENS": "60",
         "PYTHONPATH": str(REPOSITORY),
         "OPENAI_API_KEY": "canary",

@@ -80,23 +80,23 @@ def serving(folder: Path, embedder: Path, generator: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, tiny_embedder: Path, tiny_generator: Path) -> Iterator[Site]:
+def site(tmp_path: Path, tiny_embedder: Path, page_generator: Path) -> Iterator[Site]:
     """A running app."""
-    with serving(tmp_path, tiny_embedder, tiny_generator) as site:
+    with serving(tmp_path, tiny_embedder, page_generator) as site:
         yield site
 
 
 @pytest.fixture(scope="module")
-def damaged_site(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path, tiny_generator: Path) -> Iterator[Site]:
+def damaged_site(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path, page_generator: Path) -> Iterator[Site]:
     """A running app whose live generation is damaged."""
-    with serving(tmp_path_factory.mktemp("damaged"), tiny_embedder, tiny_generator) as site:
+    with serving(tmp_path_factory.mktemp("damaged"), tiny_embedder, page_generator) as site:
         site.publish("nine")
         site.flip("vectors.faiss")
         yield site
 
 
 @pytest.fixture
-def slow_site(tmp_path: Path, tiny_embedder: Path, tiny_generator: Path) -> Iterator[Site]:
+def slow_site(tmp_path: Path, tiny_embedder: Path, page_generator: Path) -> Iterator[Site]:
     """The app over a base of two generations whose sums take as long as the file `go on` is not there."""
     port = free_port()
     site = Site(f"http://127.0.0.1:{port}", tmp_path, tiny_embedder)
@@ -104,7 +104,7 @@ def slow_site(tmp_path: Path, tiny_embedder: Path, tiny_generator: Path) -> Iter
     site.publish("nine")
     (tmp_path / "slow_app.py").write_text(SLOW_APP)
     shutil.copytree(REPOSITORY / ".streamlit", tmp_path / ".streamlit")
-    environment = environment_of(tiny_generator) | {"RAG_APP_INDEXES": str(tmp_path / "indexes")}
+    environment = environment_of(page_generator) | {"RAG_APP_INDEXES": str(tmp_path / "indexes")}
     with running(("streamlit", "run", "slow_app.py", "--server.port", str(port)), port, environment, tmp_path):
         yield site
 

@@ -42,8 +42,8 @@ def indexes(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path) -> Pa
 
 
 @pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch, indexes: Path, tiny_generator: Path) -> AppTest:
-    at = page(monkeypatch, indexes, tiny_generator)
+def at(monkeypatch: pytest.MonkeyPatch, indexes: Path, page_generator: Path) -> AppTest:
+    at = page(monkeypatch, indexes, page_generator)
     at.selectbox(key="generator").set_value("Passages only").run()
     assert not at.exception
     return at
@@ -107,11 +107,11 @@ def test_choices_that_exclude_one_another_are_a_problem_that_is_named(at: AppTes
 
 
 def test_what_was_chosen_and_is_gone_with_a_new_version_is_no_longer_chosen(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_embedder: Path, tiny_generator: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_embedder: Path, page_generator: Path
 ) -> None:
     write(tmp_path, FILES)
     indexes = make(tmp_path, tiny_embedder)
-    at = page(monkeypatch, indexes, tiny_generator)
+    at = page(monkeypatch, indexes, page_generator)
     at.selectbox(key="generator").set_value("Passages only").run()
     at.multiselect[0].set_value(["docs/zh", "docs/en"]).run()
     at.date_input[0].set_value(date(2025, 6, 30)).run()
