@@ -34,7 +34,7 @@ from rag_app.store.live import LiveKnowledgeBase
 
 SEED = 20261129
 # Bases of data sets lie here, beside the user's own, and are not listed with them.
-BASES = Path(".app") / "bases"
+BASES = Path(layout.APPLICATION_FOLDER) / "bases"
 
 
 @dataclass(frozen=True)

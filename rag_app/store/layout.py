@@ -49,6 +49,7 @@ SOURCES = "sources"
 CALIBRATION = "calibration"
 CACHE = "cache"
 OUTCOMES = "outcomes.sqlite"
+APPLICATION_FOLDER = ".app"  # what the app keeps beside the knowledge bases
 WRITER_LOCK = ".writer.lock"
 BUILD_PREFIX = ".build-"
 

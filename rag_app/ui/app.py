@@ -1,43 +1,82 @@
-"""The app: settings, pages, navigation. No model is loaded and torch is not imported before the first page is painted.
+"""The app: settings, language, pages, navigation. No model is loaded and torch is not imported before the first paint.
 
 This module knows nothing of what a page shows. Streamlit runs it as a script where the project is installed as a package.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
-from rag_app.config import load_settings
+from rag_app.config import Settings, load_settings
 from rag_app.errors import RagAppError
-from rag_app.ui.ask import ask_page
 from rag_app.ui.parts import show_problem, unexpected
+from rag_app.ui.words import draw_language_choice, say
 from rag_app.waiting_threads import let_threads_sleep
 
 # A file, since an icon by name would be fetched from a font server by the browser.
 ICON = Path(__file__).with_name("icon.png")
 
 
+@dataclass(frozen=True)
+class PageRow:
+    """A page: its function `draw_page(settings)` lies in `rag_app.ui.NAME.page`, its title is `app.pages.NAME`."""
+
+    name: str
+    icon: str
+    layout: Literal["centered", "wide"] = "wide"
+
+
+PAGES = (
+    PageRow("ask", ":material/forum:", "centered"),
+    PageRow("compare", ":material/compare:"),
+    PageRow("evaluate", ":material/leaderboard:"),
+    PageRow("knowledge_bases", ":material/library_books:"),
+    PageRow("models", ":material/neurology:"),
+    PageRow("doctor", ":material/stethoscope:", "centered"),
+)
+
+
 def main() -> None:
     """Draw the app once, as Streamlit does at every interaction."""
     let_threads_sleep()
-    st.set_page_config(page_title="rag-app", page_icon=str(ICON), layout="centered")
+    st.set_page_config(page_title="rag-app", page_icon=str(ICON))
     try:
         settings = load_settings()
     except RagAppError as error:
         show_problem(error)
         return
+    with st.sidebar:
+        draw_language_choice()
+    pages = {row.name: _page(row, settings) for row in PAGES}
+    chosen = st.navigation(list(pages.values()), position="top")
+    row = next(row for row in PAGES if pages[row.name] is chosen)
+    st.set_page_config(page_title=f"{say(f'app.pages.{row.name}')} - rag-app", layout=row.layout)
+    chosen.run()
 
-    def ask() -> None:
+
+def _page(row: PageRow, settings: Settings) -> st.Page:
+    def draw() -> None:
         try:
-            ask_page(settings)
+            _drawing(row.name)(settings)
         except RagAppError as error:
             show_problem(error)
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person gets a sentence
             show_problem(unexpected(error))
 
-    st.navigation([st.Page(ask, title="Ask", url_path="ask", default=True)], position="hidden").run()
+    title = say(f"app.pages.{row.name}")
+    return st.Page(draw, title=title, icon=row.icon, url_path=row.name, default=row is PAGES[0])
+
+
+def _drawing(name: str) -> Callable[[Settings], None]:
+    """Return what draws a page; imported when it is looked at, so that the first paint waits for no other page."""
+    draw: Callable[[Settings], None] = import_module(f"rag_app.ui.{name}.page").draw_page
+    return draw
 
 
 if __name__ == "__main__":

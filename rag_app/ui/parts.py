@@ -16,6 +16,7 @@ from rag_app.answering.prompting.hostile_text import is_hostile
 from rag_app.datatypes import Answer, Citation, Passage
 from rag_app.errors import RagAppError
 from rag_app.text import matching_spans, printable
+from rag_app.ui.words import say
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ def busy_html(stage: str) -> str:
     After a click on Stop no Python runs that could change the page, so the page itself tells the two apart, by the state
     that Streamlit writes on its outermost element.
     """
-    return f'{_STYLE}<p class="rag-note rag-busy">{escape(stage)}</p><p class="rag-note rag-stopped">Stopped.</p>'
+    stopped = f'<p class="rag-note rag-stopped">{escape(say("app.stopped"))}</p>'
+    return f'{_STYLE}<p class="rag-note rag-busy">{escape(stage)}</p>{stopped}'
 
 
 def asked_html(standalone: str) -> str:
@@ -166,16 +168,13 @@ def counted(count: int, thing: str) -> str:
 def unexpected(error: Exception) -> RagAppError:
     """Return a defect as a sentence for a person; the server's log has it in full."""
     _log.exception("unexpected error on a page", exc_info=error)
-    return RagAppError(
-        f"Something unexpected happened ({type(error).__name__}).",
-        "Try again. If it stays, see the terminal in which the app was started, and please report it.",
-    )
+    return RagAppError(say("app.unexpected.found", kind=type(error).__name__), say("app.unexpected.remedy"))
 
 
 def show_problem(error: RagAppError) -> None:
     """Show what happened and what to do, both as plain text."""
     with st.container(border=True):
-        st.badge("Problem", icon=":material/error:", color="red")
+        st.badge(say("app.problem"), icon=":material/error:", color="red")
         st.text(printable(error.found))
         if error.remedy:
             st.text(printable(error.remedy))
@@ -184,5 +183,5 @@ def show_problem(error: RagAppError) -> None:
 def show_notice(text: str) -> None:
     """Show, as plain text, what a reader has to know of what is on the page."""
     with st.container(border=True):
-        st.badge("Notice", icon=":material/warning:", color="orange")
+        st.badge(say("app.notice"), icon=":material/warning:", color="orange")
         st.text(printable(text))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rag_app.ui import ask, resources
+from rag_app.ui import resources
+from rag_app.ui.ask import page as ask
 from tests.conftest import REPOSITORY
 from tests.models.checkpoints.rerankers import RERANKERS, publish_reranker
 from tests.real_bases import build_small

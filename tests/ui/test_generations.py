@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from ingest.build import BuildRequest, build
 from rag_app.config import load_settings
 from rag_app.store import layout
-from rag_app.ui import turn
+from rag_app.ui.ask import turn
 from tests.open_files import needs_proc, open_generations
 from tests.ui.test_ask_page import page, shown
 

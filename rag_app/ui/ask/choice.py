@@ -14,7 +14,7 @@ import streamlit as st
 from rag_app.config import Settings
 from rag_app.errors import ModelError, RagAppError
 from rag_app.models.catalogue import QUOTE, load_catalogue
-from rag_app.ui.narrowing import draw_narrowing
+from rag_app.ui.ask.narrowing import draw_narrowing
 from rag_app.ui.parts import show_notice
 from rag_app.ui.resources import live_knowledge_base, load_embedder, load_generator, load_reranker
 

@@ -16,8 +16,8 @@ import streamlit as st
 from rag_app.config import Settings
 from rag_app.datatypes import Answer, Passage
 from rag_app.errors import RagAppError
-from rag_app.ui.choice import Choice, afresh, chosen_engine, chosen_generator
-from rag_app.ui.narrowing import narrowed_to
+from rag_app.ui.ask.choice import Choice, afresh, chosen_engine, chosen_generator
+from rag_app.ui.ask.narrowing import narrowed_to
 from rag_app.ui.parts import (
     answer_html,
     asked_html,

@@ -13,17 +13,17 @@ from rag_app.config import Settings
 from rag_app.errors import KnowledgeBaseError, RagAppError
 from rag_app.models.catalogue import BUNDLED
 from rag_app.store.layout import knowledge_base_names
-from rag_app.ui.choice import Choice, afresh, choose_quotes, chosen_engine, chosen_generator, draw_sidebar
+from rag_app.ui.ask.choice import Choice, afresh, choose_quotes, chosen_engine, chosen_generator, draw_sidebar
+from rag_app.ui.ask.state import draw_state, follow_state
+from rag_app.ui.ask.turn import Turn, answer_turn, draw_turn, history_of
 from rag_app.ui.parts import busy_html, counted, show_problem
 from rag_app.ui.resources import live_knowledge_base
-from rag_app.ui.state import draw_state, follow_state
-from rag_app.ui.turn import Turn, answer_turn, draw_turn, history_of
 
 _TURNS = "turns"
 _SHOWN = "shown knowledge base"
 
 
-def ask_page(settings: Settings) -> None:
+def draw_page(settings: Settings) -> None:
     """Draw the page."""
     names = knowledge_base_names(settings.indexes)
     gone = _problem_of_gone_base(settings, names)
