@@ -90,7 +90,7 @@ def _generator(settings: Settings, *, is_asked_for: bool) -> LLM | None:
         return None
     if llm == "quote":
         return None
-    if not getattr(llm, "can_rephrase", True):
+    if getattr(llm, "is_small", False):
         say(f"notice: {settings.generator} is too small to say a question in other words. The rules draft alone.")
         return None
     return llm

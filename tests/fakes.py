@@ -167,3 +167,11 @@ class ScriptedLLM(CustomLLM):
                 raise self._error
         finally:
             self._closed = True
+
+
+class SmallScriptedLLM(ScriptedLLM):
+    """A generator that says itself that it is too small to rephrase, or to choose among passages."""
+
+    @property
+    def is_small(self) -> bool:
+        return True

@@ -17,8 +17,8 @@ from rag_app.errors import ModelNotAvailable
 from rag_app.store.knowledge_base import KnowledgeBase
 from tests.commands import Result, Run
 from tests.conftest import MakeBase
-from tests.evaluation.drafting.draftable import BASE, SmallScriptedLLM
-from tests.fakes import ScriptedLLM
+from tests.evaluation.drafting.draftable import BASE
+from tests.fakes import ScriptedLLM, SmallScriptedLLM
 
 Draft = Callable[..., Result]
 

@@ -60,11 +60,11 @@ def standalone_question(question: str, history: Sequence[Exchange], llm: LLM | N
     Args:
         question: checked already.
         history: the exchanges before it that it may be understood by, the last of them last.
-        llm: rephrases it, unless its `can_rephrase` says that it is not able to; where it fails, the rule does.
+        llm: rephrases it, unless its `is_small` says that it is not able to; where it fails, the rule does.
     """
     if not history or not is_follow_up(question):
         return Standalone(question)
-    if llm is not None and getattr(llm, "can_rephrase", True):
+    if llm is not None and not getattr(llm, "is_small", False):
         said = _said(llm, question, history)
         if _is_faithful(said, question, history):
             return Standalone(said, "generator")

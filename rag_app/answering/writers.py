@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from llama_index.core.llms import LLM
@@ -19,7 +20,7 @@ from rag_app.answering.prompting.prompt import Budget, TokenCounter, build_promp
 from rag_app.config import AnsweringSettings
 from rag_app.datatypes import Passage, Sentence
 from rag_app.errors import GenerationError, RagAppError
-from rag_app.text import size_in_units
+from rag_app.text import sentence_spans, size_in_units
 
 if TYPE_CHECKING:
     from rag_app.retrieval.second_stage import SentenceEmbedder
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 WAITING = "waiting"
 FINISH_REASON = "finish_reason"
 _CUT = "length"  # as OpenAI's API calls the end at the limit of tokens
+# What a small generator is given, and how long it may go on: the prompt asks everyone for two sentences, and a small one goes
+# on about whatever else it has read (docs/benchmarks.md, "Answers"). The tokens leave room for what stands around a passage.
+_SMALL_PASSAGES = 1
+_SMALL_PASSAGE_TOKENS = 400
+_SMALL_SENTENCES = 2
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ class GeneratorWriter:
         self.llm: LLM = llm
         self._answering = answering
         self._embedder = embedder
+        self._is_small: bool = getattr(llm, "is_small", False)
 
     @property
     def name(self) -> str:
@@ -110,10 +117,10 @@ class GeneratorWriter:
     @property
     def budget(self) -> Budget:
         """What the generator can be given, in its own tokens."""
-        window = self.llm.metadata.context_window
+        window, passage_tokens = self.llm.metadata.context_window, self._answering.passage_tokens
         return Budget(
             _token_counter(self.llm),
-            passage_tokens=self._answering.passage_tokens,
+            passage_tokens=min(passage_tokens, _SMALL_PASSAGE_TOKENS) if self._is_small else passage_tokens,
             window=window - min(self._answering.max_new_tokens, window // 2),
             special_tokens=getattr(self.llm, "special_tokens", ()),
         )
@@ -125,7 +132,8 @@ class GeneratorWriter:
             GenerationError: the generator failed, or no passage fits beside the question.
         """
         budget = self.budget
-        prompt = build_prompt(question, passages, budget)
+        given = passages[:_SMALL_PASSAGES] if self._is_small else passages
+        prompt = build_prompt(question, given, budget)
         plain = MarkupFilter(prompt.passages, prompt.delimiter, budget.special_tokens)
         shown = MarkerFilter(len(prompt.passages))
         text, reason = "", None
@@ -138,11 +146,16 @@ class GeneratorWriter:
                 if WAITING in told:
                     yield Waiting(told[WAITING])
                 if piece := plain.feed(shown.feed(response.delta or "")):
+                    before, text = len(text), text + piece
+                    end = _end_of_sentence(text, _SMALL_SENTENCES) if self._is_small else None
+                    text = text[:end]
+                    yield Written(text[before:])
+                    if end is not None:
+                        break
+            else:
+                if piece := plain.feed(shown.finish()) + plain.finish():
                     text += piece
                     yield Written(piece)
-            if piece := plain.feed(shown.finish()) + plain.finish():
-                text += piece
-                yield Written(piece)
         except RagAppError:
             raise
         except Exception as error:  # any LlamaIndex LLM may be plugged in; its reader gets a sentence all the same
@@ -158,6 +171,12 @@ class GeneratorWriter:
         # Signs that stood apart may have come together where a marker was taken out, or put in.
         clean = tuple(replace(sentence, text=plain.whole(sentence.text)) for sentence in sentences)
         return Draft(plain.whole(marked(text, sentences)), clean, prompt.name, is_cut=reason == _CUT)
+
+
+def _end_of_sentence(text: str, count: int) -> int | None:
+    """Return where a text's sentence of this number ends; None while none has begun after it."""
+    ends = [end for _, end in islice(sentence_spans(text), count + 1)]
+    return ends[count - 1] if len(ends) > count else None
 
 
 def _token_counter(llm: LLM) -> TokenCounter:

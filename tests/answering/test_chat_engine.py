@@ -19,18 +19,10 @@ from rag_app.datatypes import Answer
 from rag_app.errors import GenerationError, QuestionError
 from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
 from tests.conftest import SmallBase
-from tests.fakes import HashEmbedding, ScriptedLLM
+from tests.fakes import HashEmbedding, ScriptedLLM, SmallScriptedLLM
 
 QUESTION = "How long is an account locked after failed sign-ins?"
 PIECES = ("An account is locked ", "for 30 ", "minutes [1].")
-
-
-class UnableLLM(ScriptedLLM):
-    """A generator too small to rephrase anything."""
-
-    @property
-    def can_rephrase(self) -> bool:
-        return False
 
 
 def chat_over(base: SmallBase, llm: ScriptedLLM | None, **answering: int) -> CitedChatEngine:
@@ -48,7 +40,7 @@ def answer_in(metadata: dict[str, object] | None) -> Answer:
 
 
 def test_an_answer_comes_with_its_sources_and_is_remembered(small_base: SmallBase) -> None:
-    engine = chat_over(small_base, UnableLLM(*PIECES))
+    engine = chat_over(small_base, SmallScriptedLLM(*PIECES))
     assert isinstance(engine, BaseChatEngine)
     response = engine.chat(QUESTION)
     assert str(response) == response.response == "An account is locked for 30 minutes [1]."
@@ -65,7 +57,7 @@ def test_an_answer_comes_with_its_sources_and_is_remembered(small_base: SmallBas
 
 
 def test_a_follow_up_is_searched_for_by_what_it_was_understood_to_ask(small_base: SmallBase) -> None:
-    engine = chat_over(small_base, UnableLLM(*PIECES))
+    engine = chat_over(small_base, SmallScriptedLLM(*PIECES))
     engine.chat(QUESTION)
     response = engine.chat("and for managers?")
     understood = f"{QUESTION} And for managers?"
@@ -81,7 +73,7 @@ def test_a_follow_up_is_searched_for_by_what_it_was_understood_to_ask(small_base
 
 
 def test_a_history_given_takes_the_place_of_the_one_kept(small_base: SmallBase) -> None:
-    engine = chat_over(small_base, UnableLLM(*PIECES))
+    engine = chat_over(small_base, SmallScriptedLLM(*PIECES))
     engine.chat("Which meals does the canteen serve?")
     given = [ChatMessage(role="user", content=QUESTION), ChatMessage(role="assistant", content="For 30 minutes.")]
     response = engine.chat("and for managers?", given)
@@ -110,18 +102,18 @@ def test_follow_ups_in_a_history_from_elsewhere_are_understood_by_rule() -> None
 
 
 def test_the_history_is_bounded(small_base: SmallBase) -> None:
-    engine = chat_over(small_base, UnableLLM("Yes."))
+    engine = chat_over(small_base, SmallScriptedLLM("Yes."))
     for number in range(23):
         engine.chat(f"What do the rules say about subject {number}?")
     assert len(engine.chat_history) == 40
     assert engine.chat_history[0].content == "What do the rules say about subject 3?"
-    forgetful = chat_over(small_base, UnableLLM("Yes."), history_turns=0)
+    forgetful = chat_over(small_base, SmallScriptedLLM("Yes."), history_turns=0)
     forgetful.chat(QUESTION)
     assert forgetful.chat("and for managers?").sources[0].raw_input == {"query": "and for managers?"}
 
 
 def test_a_stream_has_its_sources_first_and_its_answer_at_the_end(small_base: SmallBase) -> None:
-    llm = UnableLLM(*PIECES)
+    llm = SmallScriptedLLM(*PIECES)
     engine = chat_over(small_base, llm)
     response = engine.stream_chat(QUESTION)
     assert response.source_nodes[0].node.metadata["document"] == "docs/passwords.md"
@@ -134,7 +126,7 @@ def test_a_stream_has_its_sources_first_and_its_answer_at_the_end(small_base: Sm
 
 
 def test_a_stream_that_is_closed_stops_the_generator_and_what_was_written_is_remembered(small_base: SmallBase) -> None:
-    llm = UnableLLM(*["word "] * 100)
+    llm = SmallScriptedLLM(*["word "] * 100)
     engine = chat_over(small_base, llm)
     pieces = engine.stream_chat(QUESTION).response_gen
     assert next(pieces).strip() == "word"
@@ -145,7 +137,7 @@ def test_a_stream_that_is_closed_stops_the_generator_and_what_was_written_is_rem
 
 def test_all_of_it_works_asynchronously(small_base: SmallBase) -> None:
     async def converse() -> list[str]:
-        engine = chat_over(small_base, UnableLLM(*PIECES))
+        engine = chat_over(small_base, SmallScriptedLLM(*PIECES))
         first = await engine.achat(QUESTION)
         response = await engine.astream_chat("and for managers?")
         assert response.source_nodes
@@ -159,7 +151,7 @@ def test_all_of_it_works_asynchronously(small_base: SmallBase) -> None:
 
 
 def test_an_asynchronous_stream_that_is_closed_stops_the_generator(small_base: SmallBase) -> None:
-    llm = UnableLLM(*["word "] * 100)
+    llm = SmallScriptedLLM(*["word "] * 100)
 
     async def read_one() -> None:
         response = await chat_over(small_base, llm).astream_chat(QUESTION)
@@ -185,7 +177,7 @@ def test_without_a_generator_the_passages_are_the_answer(small_base: SmallBase) 
 
 
 def test_what_goes_wrong_reaches_the_caller_and_leaves_no_trace(small_base: SmallBase) -> None:
-    engine = chat_over(small_base, UnableLLM("An", error=RuntimeError("out of luck")))
+    engine = chat_over(small_base, SmallScriptedLLM("An", error=RuntimeError("out of luck")))
     with pytest.raises(GenerationError, match="out of luck"):
         engine.chat(QUESTION)
     with pytest.raises(QuestionError):

@@ -11,7 +11,7 @@ import pytest
 from rag_app.answering.conversation import Exchange, Standalone, joined_by_rule, standalone_question
 from rag_app.answering.follow_ups import is_follow_up
 from tests.conftest import REPOSITORY
-from tests.fakes import ScriptedLLM
+from tests.fakes import ScriptedLLM, SmallScriptedLLM
 
 LOCKED = Exchange("How long is an account locked?", "How long is an account locked?", "For 30 minutes [1].")
 LINK = Exchange("重置链接发到哪里？", "重置链接发到哪里？", "发到您登记的私人邮箱 [1]。")
@@ -147,14 +147,6 @@ def test_a_long_conversation_keeps_its_subject_and_stays_short() -> None:
     assert len(last.standalone) < 400
 
 
-class UnableLLM(ScriptedLLM):
-    """A generator too small to rephrase anything."""
-
-    @property
-    def can_rephrase(self) -> bool:
-        return False
-
-
 def by_generator(said: str, question: str, history: Sequence[Exchange] = (LOCKED,)) -> Standalone:
     return standalone_question(question, history, ScriptedLLM(*said))
 
@@ -206,7 +198,7 @@ def test_a_generator_that_rambles_is_stopped_and_one_that_fails_does_no_harm() -
 
 
 def test_a_generator_that_is_not_able_to_is_not_asked() -> None:
-    llm = UnableLLM("How long is an account locked for managers?")
+    llm = SmallScriptedLLM("How long is an account locked for managers?")
     assert standalone_question("and for managers?", [LOCKED], llm).by == "rule"
     assert llm.prompts == []
 

@@ -96,7 +96,7 @@ def draft_questions(
         knowledge_base: any; only its texts and its keyword index are looked at.
         count: how many at most, 1 or more.
         seed: draws which sentences are asked about.
-        llm: says questions otherwise, unless its `can_rephrase` says that it is not able to.
+        llm: says questions otherwise, unless its `is_small` says that it is not able to.
         on_progress: is told how many are drafted.
 
     Raises:
@@ -109,7 +109,7 @@ def draft_questions(
         )
     held = HeldWords(knowledge_base)
     pool = _candidates(knowledge_base, held, count, seed)
-    able = llm if llm is not None and getattr(llm, "can_rephrase", True) else None
+    able = llm if llm is not None and not getattr(llm, "is_small", False) else None
     documents = len({one.span.document for one in pool})
     drawing = _Drawing(pool, max(_OF_A_DOCUMENT, -(-_TIMES_MEAN * count // max(documents, 1))))
     failure = _draw_all(drawing, held, count, seed, able, on_progress)

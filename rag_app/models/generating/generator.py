@@ -36,8 +36,9 @@ from rag_app.models.generating.served import ServedGenerator, load_served_genera
 from rag_app.models.generating.waiting_line import GenerationQueue, QueuedAnswer
 from rag_app.models.hub import Announce, Origin, locate, quietly
 
-# From so many parameters on a model can be asked to put a question in other words; smaller ones answer it instead.
-REPHRASING_MILLIONS = 1000
+# With fewer parameters a model is small: asked to put a question in other words it answers it instead, and given several
+# passages it wanders from one to the next.
+SMALL_MILLIONS = 1000
 
 
 def load_generator(
@@ -110,7 +111,7 @@ class LocalGenerator(CustomLLM):
     _model: Any = PrivateAttr()
     _tokenizer: Any = PrivateAttr()
     _context_tokens: int = PrivateAttr()
-    _can_rephrase: bool = PrivateAttr()
+    _is_small: bool = PrivateAttr()
     _answering: AnsweringSettings = PrivateAttr()
     _queue: GenerationQueue = PrivateAttr()
     _tokenizing: threading.Lock = PrivateAttr()
@@ -129,7 +130,7 @@ class LocalGenerator(CustomLLM):
         stated = stated_context_tokens(self._model)
         self._context_tokens = min(stated, row.context_tokens) if row else stated
         millions = row.parameters_millions if row else self._model.num_parameters() / 1e6
-        self._can_rephrase = millions >= REPHRASING_MILLIONS
+        self._is_small = millions < SMALL_MILLIONS
         self._answering = answering
         self._queue = GenerationQueue()
         self._tokenizing = threading.Lock()
@@ -151,9 +152,9 @@ class LocalGenerator(CustomLLM):
         )
 
     @property
-    def can_rephrase(self) -> bool:
-        """Whether it is large enough to put a question in other words, as far as its size tells."""
-        return self._can_rephrase
+    def is_small(self) -> bool:
+        """Whether it has too few parameters to put a question in other words, or to choose among passages."""
+        return self._is_small
 
     @property
     def special_tokens(self) -> tuple[str, ...]:

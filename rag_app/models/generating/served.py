@@ -95,11 +95,6 @@ class ServedGenerator(CustomLLM):
             model_name=f"served:{self._server.name}",
         )
 
-    @property
-    def can_rephrase(self) -> bool:
-        """Whether it is large enough to put a question in other words: a model that is worth a server is taken to be."""
-        return True
-
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Return the whole answer; the arguments are those of `stream_chat`.

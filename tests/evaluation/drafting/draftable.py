@@ -1,8 +1,6 @@
-"""Documents that questions of every stratum can be drafted from, by path; and a generator that cannot say them otherwise."""
+"""Documents that questions of every stratum can be drafted from, by path."""
 
 from __future__ import annotations
-
-from tests.fakes import ScriptedLLM
 
 BASE = {
     "docs/kettles.md": "# Kettles and urns\n\nThe blue kettle holds 12 cups. A kettle is descaled every 3 weeks.\n\n"
@@ -13,14 +11,3 @@ BASE = {
     "docs/图书.md": "# 图书借阅\n\n每次最多可以借阅 4 本图书，借阅期限为 21 天。图书丢失的，请联系图书管理员。\n\n"
     "M-77：书架已满。\n\n苏州馆的阅览室 21:30 关门。",
 }
-
-
-class SmallScriptedLLM(ScriptedLLM):
-    """A generator that says itself that it is too small to rephrase."""
-
-    def __init__(self, *pieces: str) -> None:
-        super().__init__(*pieces)
-
-    @property
-    def can_rephrase(self) -> bool:
-        return False

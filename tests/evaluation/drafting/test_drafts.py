@@ -16,8 +16,8 @@ from rag_app.evaluation.drafting.spans import spans_of
 from rag_app.evaluation.drafting.values import Drafts, Span, Stratum
 from rag_app.store.knowledge_base import KnowledgeBase
 from tests.conftest import MakeBase, SmallBase, document_of
-from tests.evaluation.drafting.draftable import BASE, SmallScriptedLLM
-from tests.fakes import ScriptedLLM
+from tests.evaluation.drafting.draftable import BASE
+from tests.fakes import ScriptedLLM, SmallScriptedLLM
 
 
 def test_spans_say_exactly_where_they_stand() -> None:

@@ -488,12 +488,12 @@ def test_what_llama_index_is_told(generator: LocalGenerator, tiny_generator: Pat
     assert metadata.is_chat_model
     assert (metadata.context_window, metadata.num_output) == (512, 24)
     assert metadata.model_name == str(tiny_generator)
-    assert not generator.can_rephrase, "thirty thousand parameters"
+    assert generator.is_small, "thirty thousand parameters"
 
 
-def test_who_can_rephrase_is_told_by_the_row_where_there_is_one(tiny_generator: Path) -> None:
+def test_who_is_small_is_told_by_the_row_where_there_is_one(tiny_generator: Path) -> None:
     row = load_catalogue().generator("Qwen/Qwen2.5-1.5B-Instruct")
-    assert LocalGenerator("x", str(tiny_generator), row=row, device="cpu", answering=AnsweringSettings()).can_rephrase
+    assert not LocalGenerator("x", str(tiny_generator), row=row, device="cpu", answering=AnsweringSettings()).is_small
 
 
 def test_the_window_of_a_model_that_reads_pictures_too_is_that_of_its_part_for_text() -> None:

@@ -105,7 +105,6 @@ def test_the_window_is_what_the_server_says_or_the_catalogue(server: ChatServer,
     assert generator.metadata.context_window == window
     assert generator.metadata.model_name == f"served:{name}"
     assert generator.metadata.is_chat_model
-    assert generator.can_rephrase
 
 
 @pytest.mark.parametrize("name", ["silent", "stuck"], ids=["before the first word", "in the middle"])

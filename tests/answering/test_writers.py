@@ -1,0 +1,43 @@
+"""What a generator is given and how far it may go on: all for a large one, one passage and two sentences for a small one."""
+
+from __future__ import annotations
+
+from rag_app.answering.query_engine import Answered, CitedQueryEngine
+from rag_app.answering.writers import GeneratorWriter, Written
+from rag_app.config import AnsweringSettings, LimitSettings, RetrievalSettings
+from rag_app.datatypes import Answer
+from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
+from tests.fakes import HashEmbedding, ScriptedLLM, SmallScriptedLLM
+
+QUESTION = "How long is an account locked after failed sign-ins?"
+PIECES = ("An account is ", "locked for 30 minutes [1]. ", "This is sai", "d. The", " third [2] goes on.", " A fourth.")
+
+
+def answered(small_base, llm: ScriptedLLM) -> tuple[Answer, str]:
+    """Return the answer, and the text as it came."""
+    opened = small_base.open()
+    vectors = opened.vectors(small_base.fingerprint)
+    retriever = KnowledgeBaseRetriever(opened, vectors, HashEmbedding(), RetrievalSettings())
+    settings = AnsweringSettings(false_alarm_rate=1)
+    engine = CitedQueryEngine(retriever, GeneratorWriter(llm, settings), answering=settings, limits=LimitSettings())
+    *events, last = engine.ask(QUESTION)
+    assert isinstance(last, Answered)
+    return last.answer, "".join(event.text for event in events if isinstance(event, Written))
+
+
+def test_a_small_generator_is_given_the_best_passage_alone_and_ends_after_two_sentences(small_base) -> None:
+    llm = SmallScriptedLLM(*PIECES)
+    answer, text = answered(small_base, llm)
+    assert len(answer.passages) > 1, "all that were found are shown"
+    assert ("[1]" in llm.prompts[0], "[2]" in llm.prompts[0]) == (True, False)
+    assert text.strip() == "An account is locked for 30 minutes [1]. This is said."
+    assert answer.text == text.strip()
+    assert llm.closed, "it does not go on"
+    assert not answer.is_cut, "it ended as it was asked to"
+
+
+def test_a_larger_one_is_given_all_and_goes_on(small_base) -> None:
+    llm = ScriptedLLM(*PIECES)
+    _, text = answered(small_base, llm)
+    assert "[2]" in llm.prompts[0]
+    assert text.endswith("A fourth.")
