@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rag_app.cli_compare import compare
+from rag_app.cli_doctor import doctor
 from rag_app.cli_kb import kb_app
 from rag_app.cli_loading import embedder_of, generator_of, reranker_of
 from rag_app.cli_models import models_app
@@ -35,6 +36,7 @@ app.add_typer(kb_app, name="kb")
 app.add_typer(questions_app, name="questions")
 app.command()(similarity)
 app.command()(compare)
+app.command()(doctor)
 
 
 @app.command()

@@ -15,7 +15,6 @@ from rag_app.terminal import print_json, say
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rag_app.models.catalogue import Catalogue, ModelRow
     from rag_app.models.choosing.needs import Needs
 
 models_app = typer.Typer(
@@ -46,16 +45,14 @@ def models_list(
     from rag_app.cli_models_output import models_as_json, print_models
     from rag_app.models.catalogue import load_catalogue
     from rag_app.models.choosing.needs import known_languages
+    from rag_app.models.listing import is_like, rows_of
 
     catalogue = load_catalogue()
     languages = known_languages(language or (), catalogue)
     rows = [
         (name, row)
-        for name, row in _rows(catalogue)
-        if kind in (None, name)
-        and all(row.covers(code) for code in languages)
-        and (memory_gb is None or row.memory_gb <= memory_gb)
-        and (row.commercial or not commercial)
+        for name, row in rows_of(catalogue)
+        if kind in (None, name) and is_like(row, languages=languages, memory_gb=memory_gb, commercial=commercial)
     ]
     found = models_as_json(rows)
     if as_json:
@@ -64,23 +61,15 @@ def models_list(
         print_models(found)
 
 
-def _rows(catalogue: Catalogue) -> list[tuple[str, ModelRow]]:
-    """Return all rows, each with its kind."""
-    return [
-        *(("embedder", row) for row in catalogue.embedders),
-        *(("reranker", row) for row in catalogue.rerankers),
-        *(("generator", row) for row in catalogue.generators),
-    ]
-
-
 @models_app.command("show")
 def models_show(model: Annotated[str, typer.Argument(help="An id of the catalogue.")], as_json: AsJson = False) -> None:
     """Show everything the catalogue says of a model."""
     from rag_app.cli_models_output import models_as_json, print_model
     from rag_app.errors import UsageError
     from rag_app.models.catalogue import load_catalogue
+    from rag_app.models.listing import rows_of
 
-    rows = [(kind, row) for kind, row in _rows(load_catalogue()) if model in (row.id, row.alias)]
+    rows = [(kind, row) for kind, row in rows_of(load_catalogue()) if model in (row.id, row.alias)]
     if not rows:
         raise UsageError(f"The catalogue has no model '{model}'.", "See: rag-app models list")
     found = models_as_json(rows)
@@ -154,23 +143,13 @@ def models_advise(
 
 
 def _with_those_of(kb: str, indexes: Path | None, needs: Needs) -> Needs:
-    """Return the needs with the languages of a knowledge base added, and its longest passage where no window is given."""
-    from dataclasses import replace
-
+    """Return the needs with those of a knowledge base."""
     from rag_app.config import load_settings
-    from rag_app.language import UNDETERMINED
-    from rag_app.models.choosing.needs import needed_window, notable_languages
+    from rag_app.models.choosing.needs import with_those_of
     from rag_app.store.knowledge_base import KnowledgeBase
 
     base = KnowledgeBase.open(load_settings(indexes=indexes).indexes, kb)
-    found = notable_languages(base.report.documents)
-    languages = [code for code, _ in found if code != UNDETERMINED]
-    return replace(
-        needs,
-        languages=tuple(dict.fromkeys((*needs.languages, *languages))),
-        scripts=tuple(dict.fromkeys(script for code, script in found if code == UNDETERMINED and script)),
-        window_tokens=needs.window_tokens or needed_window(base.chunks.all_chunks(), base.models, base.report.models),
-    )
+    return with_those_of(needs, base.report.documents, base.chunks.all_chunks(), base.models, base.report.models)
 
 
 @models_app.command("install")

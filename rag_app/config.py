@@ -8,12 +8,15 @@ This module knows nothing of what the settings do.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -121,6 +124,7 @@ class LimitSettings(_Stage):
     """What is refused: longer questions, larger files, PDFs of more pages, archives with more files or more in them.
 
     A DOCX, PPTX, XLSX, ODT or EPUB file is an archive; `expanded_megabytes` is counted while it is unpacked.
+    `upload_files` may be given to the app at once, `upload_megabytes` by one session in all.
     """
 
     question_characters: int = Field(default=2000, ge=1)
@@ -128,6 +132,8 @@ class LimitSettings(_Stage):
     pdf_pages: int = Field(default=2000, ge=1)
     archive_files: int = Field(default=2000, ge=1)
     expanded_megabytes: int = Field(default=200, ge=1)
+    upload_files: int = Field(default=200, ge=1)
+    upload_megabytes: int = Field(default=500, ge=1)
 
 
 class SandboxSettings(_Stage):
@@ -213,3 +219,46 @@ def load_settings(**flags: Any) -> Settings:
             f"The setting '{name}' cannot be used: {problem['msg'].lower()} (found {problem['input']!r:.80}).",
             f"Change it where it is set: a flag, RAG_APP_{name.upper().replace('.', '__')}, or {CONFIGURATION_FILE}.",
         ) from error
+
+
+OriginName = Literal["default", "file", "environment", "flag"]
+
+
+@dataclass(frozen=True)
+class SettingInForce:
+    """A setting as it is in force, `retrieval.top_k`, and where it was set. A secret's value is not shown."""
+
+    name: str
+    value: str
+    origin: OriginName
+
+
+def settings_in_force(settings: Settings) -> tuple[SettingInForce, ...]:
+    """Return every setting with where its value came from; one that is like that of a source is taken to be from it."""
+    environment = dict(_flat(EnvSettingsSource(Settings)()))
+    file = dict(_flat(TomlConfigSettingsSource(Settings)()))
+    defaults = dict(_flat(Settings.model_construct().model_dump()))
+
+    def origin(name: str, value: object) -> OriginName:
+        if name in environment:
+            return "environment"
+        if name in file:
+            return "file"
+        return "default" if value == defaults[name] else "flag"
+
+    return tuple(
+        SettingInForce(name, _shown(value), origin(name, value)) for name, value in _flat(settings.model_dump())
+    )
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
+
+
+def _shown(value: object) -> str:
+    text = " ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
+    return text or "-"

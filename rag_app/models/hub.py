@@ -19,6 +19,7 @@ from rag_app.config import HubName
 from rag_app.errors import ModelLoadError, ModelNotAvailable
 from rag_app.models.catalogue import OWN, ModelRow
 from rag_app.models.fetching.download import fetch_from_hugging_face, repository_folder
+from rag_app.models.fetching.download_progress import OnBytes
 from rag_app.models.fetching.model_scope import (
     cache_folder,
     cached_folders,
@@ -74,6 +75,7 @@ def locate(
     hub: HubName = "huggingface",
     trusted_code: Collection[str] = (),
     named_after: str = "",
+    on_bytes: OnBytes | None = None,
 ) -> ModelFiles:
     """Return the folder of a model, fetching it from a hub if it is not on the machine.
 
@@ -87,12 +89,13 @@ def locate(
         trusted_code: fetch the Python code that comes with the files as well, and what of it is in other repositories, if they
             are among these names; empty: no code.
         named_after: what stands before the model in the command, for messages; else the option of its kind.
+        on_bytes: told how far a download is.
 
     Raises:
         ModelNotAvailable: what was wanted, where it was looked for, and the ways on.
         ModelLoadError: a folder that holds a part of a model; code in a repository that is not trusted.
     """
-    wanted = Wanted(model_id, row, kind, hub, trusted_code, announce, named_after)
+    wanted = Wanted(model_id, row, kind, hub, trusted_code, announce, named_after, on_bytes)
     found = find_on_machine(model_id, row)
     if found is not None and found.origin is Origin.FOLDER:
         _refuse_part_of_a_model(found.path, wanted)

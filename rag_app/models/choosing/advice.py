@@ -35,6 +35,7 @@ from rag_app.models.choosing.needs import (
     objections,
 )
 from rag_app.models.choosing.standings import MULTILINGUAL, NOT_TRAINED, Standing, benchmarks_of, standing
+from rag_app.sayings import Saying
 
 _PICTURES = "pictures"
 _RULES_OF_THUMB = {
@@ -53,8 +54,8 @@ class Recommendation:
     row: EmbedderRow
     dimension: int
     standings: tuple[Standing, ...]
-    reasons: tuple[str, ...]
-    caveats: tuple[str, ...]
+    reasons: tuple[Saying, ...]
+    caveats: tuple[Saying, ...]
 
 
 @dataclass(frozen=True)
@@ -180,52 +181,62 @@ def _recommendation(row: EmbedderRow, needs: Needs, catalogue: Catalogue) -> Rec
     )
 
 
-def _reasons(row: EmbedderRow, needs: Needs, standings: Sequence[Standing]) -> list[str]:
+def _say(key: str, **values: object) -> Saying:
+    return Saying("rag_app.models.choosing", key, **values)
+
+
+def _reasons(row: EmbedderRow, needs: Needs, standings: Sequence[Standing]) -> list[Saying]:
     reasons = [
-        f"{stand.language}: {stand.figure:g} on {stand.benchmark}, ahead of {stand.ahead_of} of {stand.others} others"
+        _say(
+            "standing",
+            language=stand.language,
+            figure=stand.figure,
+            benchmark=stand.benchmark,
+            ahead_of=stand.ahead_of,
+            others=stand.others,
+        )
         for stand in standings
     ]
     if len(row.languages) == 1 and row.languages == needs.languages:
-        reasons.append(f"made for {row.languages[0]} alone")
+        reasons.append(_say("made_for", language=row.languages[0]))
     if row.images and needs.pictures:
-        reasons.append("embeds pictures and text alike")
+        reasons.append(_say("pictures"))
     if standings and row.trained_on == NOT_TRAINED:
-        reasons.append("trained on none of these benchmarks")
+        reasons.append(_say("not_trained"))
     if row.parameters_millions <= LIGHT_MILLIONS:
-        reasons.append(f"light: {row.parameters_millions:g} million parameters")
+        reasons.append(_say("light", millions=row.parameters_millions))
     if needs.window_tokens is not None:
-        reasons.append(f"reads {row.reads} of a passage")
+        reasons.append(_say("reads_all") if row.is_static else _say("reads", tokens=row.max_tokens))
     if needs.commercial:
-        reasons.append(f"commercial use is allowed: {row.licence}")
+        reasons.append(_say("commercial", licence=row.licence))
     return reasons
 
 
-def _caveats(row: EmbedderRow, needs: Needs, standings: Sequence[Standing], length: int) -> list[str]:
+def _caveats(row: EmbedderRow, needs: Needs, standings: Sequence[Standing], length: int) -> list[Saying]:
     rated = {stand.language for stand in standings}
+    millions = row.parameters_millions
     caveats = [
-        f"{language}: no figure of {' or '.join(benchmarks_of(language))} is known"
+        _say("no_figure", language=language, benchmark=first, other=second)
         for language in _wanted(needs)
         if language not in rated
+        for first, second in (benchmarks_of(language),)
     ]
     caveats += [
-        f"{stand.language}: no figure of {stand.stands_in_for} is known, {stand.benchmark} stands in"
+        _say("stands_in", language=stand.language, wanted=stand.stands_in_for, benchmark=stand.benchmark)
         for stand in standings
         if stand.stands_in_for
     ]
     said = (
-        (row.trained_on not in ("", NOT_TRAINED), f"trained on: {row.trained_on.rstrip('.')}"),
-        (needs.pictures, "here only its text side is used: no picture is embedded"),
-        (needs.pictures, "figures of text retrieval say nothing of pictures: the rules of thumb rank here"),
-        (length != row.dimension, f"cut to {length} of its {row.dimension} numbers; the figures are of all of them"),
-        (not row.commercial, f"licence: {row.terms}"),
-        (bool(row.notes), f"note: {row.notes.rstrip('.')}"),
-        (row.gated, "its terms have to be accepted on the hub before it is given out"),
-        (row.runs is Runs.REMOTE_CODE, "runs only on Python code that comes with its files: read it first"),
-        (row.is_static, "static, it does not see the order of words: docs/static-models.md"),
-        (is_served(row), "runs only on a server of yours: docs/served-models.md"),
-        (
-            not needs.gpu and row.parameters_millions > LIGHT_MILLIONS and not is_served(row),
-            f"{row.parameters_millions:g} million parameters are slow without a GPU: try a part of your documents first",
-        ),
+        (row.trained_on not in ("", NOT_TRAINED), _say("trained_on", tasks=row.trained_on.rstrip("."))),
+        (needs.pictures, _say("text_side_only")),
+        (needs.pictures, _say("figures_of_text")),
+        (length != row.dimension, _say("cut", length=length, dimension=row.dimension)),
+        (not row.commercial, _say("not_commercial", licence=row.licence)),
+        (bool(row.notes), _say("note", note=row.notes.rstrip("."))),
+        (row.gated, _say("gated")),
+        (row.runs is Runs.REMOTE_CODE, _say("remote_code")),
+        (row.is_static, _say("static")),
+        (is_served(row), _say("served")),
+        (not needs.gpu and millions > LIGHT_MILLIONS and not is_served(row), _say("slow", millions=millions)),
     )
     return caveats + [words for applies, words in said if applies]

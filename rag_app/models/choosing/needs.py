@@ -9,7 +9,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag_app.datatypes import Chunk, DocumentReport, Fingerprint, ModelReport
 from rag_app.errors import UsageError
@@ -107,6 +107,24 @@ def needed_window(
         default=1.0,
     )
     return math.ceil(longest * densest) or None
+
+
+def with_those_of(
+    needs: Needs,
+    documents: Sequence[DocumentReport],
+    passages: Iterable[Chunk],
+    fingerprints: Sequence[Fingerprint],
+    reports: Sequence[ModelReport],
+) -> Needs:
+    """Return the needs with the languages of a knowledge base added, and its longest passage where no window is given."""
+    found = notable_languages(documents)
+    languages = [code for code, _ in found if code != UNDETERMINED]
+    return replace(
+        needs,
+        languages=tuple(dict.fromkeys((*needs.languages, *languages))),
+        scripts=tuple(dict.fromkeys(script for code, script in found if code == UNDETERMINED and script)),
+        window_tokens=needs.window_tokens or needed_window(passages, fingerprints, reports),
+    )
 
 
 def known_languages(languages: Sequence[str], catalogue: Catalogue) -> tuple[str, ...]:

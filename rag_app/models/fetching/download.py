@@ -109,7 +109,7 @@ def _fetch(wanted: Wanted) -> tuple[Path, str]:
     wanted.check_space(repository.cache, size - present, "HF_HOME")
     if wanted.with_code:
         _check_code_elsewhere(wanted, files, commit)
-    with DownloadProgress(wanted.id, size, present, wanted.announce) as progress:
+    with DownloadProgress(wanted.id, size, present, wanted.announce, wanted.on_bytes) as progress:
         for file in files:
             if file.sha256 and file.size <= constants.MAX_HTTP_DOWNLOAD_SIZE:
                 _fetch_large(wanted, repository, file, commit, progress)

@@ -1,4 +1,4 @@
-"""How far a download is: a bar where standard error is a terminal, else a line now and then.
+"""How far a download is: told to whoever follows it, else a bar where standard error is a terminal, else a line now and then.
 
 This module knows nothing of where bytes come from.
 """
@@ -13,22 +13,30 @@ from typing import Any
 
 LINE_SECONDS = 15.0
 
+# Told how many bytes of how many are here. What it raises ends the download, which goes on from there the next time.
+OnBytes = Callable[[int, int], None]
+
 
 class DownloadProgress:
     """Counts the bytes of one download, of all its files together; for use in a `with` statement."""
 
-    def __init__(self, name: str, total: int, present: int, announce: Callable[[str], None]) -> None:
-        """Show nothing yet: `total` bytes are wanted, `present` of them were here before."""
+    def __init__(
+        self, name: str, total: int, present: int, announce: Callable[[str], None], on_bytes: OnBytes | None = None
+    ) -> None:
+        """Show nothing yet: `total` bytes are wanted, `present` of them were here before; `on_bytes` is told how many are."""
         self._name = name
         self._total = total
         self._done = present
         self._announce = announce
+        self._on_bytes = on_bytes
         self._next_line = time.monotonic() + LINE_SECONDS
         self._bar: Any = None
 
     def __enter__(self) -> DownloadProgress:
         """Show the bar, where there is one."""
-        if sys.stderr is not None and sys.stderr.isatty():
+        if self._on_bytes is not None:
+            self._on_bytes(self._done, self._total)
+        elif sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm  # type: ignore[import-untyped]
 
             self._bar = tqdm(
@@ -46,7 +54,9 @@ class DownloadProgress:
     def update(self, count: float | None = 1) -> None:
         """Count bytes that have arrived."""
         self._done = min(self._total, self._done + int(count or 0))
-        if self._bar is not None:
+        if self._on_bytes is not None:
+            self._on_bytes(self._done, self._total)
+        elif self._bar is not None:
             self._bar.update(count)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + LINE_SECONDS

@@ -13,6 +13,7 @@ from rag_app.config import HubName
 from rag_app.errors import ModelNotAvailable
 from rag_app.models.catalogue import BUNDLED, EmbedderRow, ModelRow, Runs, load_catalogue
 from rag_app.models.conversion import converted_folder
+from rag_app.models.fetching.download_progress import OnBytes
 from rag_app.models.fetching.wanted import ModelKind
 from rag_app.models.hub import locate, package_folder
 
@@ -26,6 +27,7 @@ def install(
     announce: Callable[[str], None],
     hub: HubName = "huggingface",
     trusted_code: Collection[str] = (),
+    on_bytes: OnBytes | None = None,
 ) -> None:
     """Get a model and say where it is: `bundled` for both bundled ones, else a Hugging Face id.
 
@@ -34,6 +36,7 @@ def install(
         announce: told what is downloaded, and where the model is.
         hub: which one is asked.
         trusted_code: whose Python code may be fetched: that beside the model's files, if it is among them.
+        on_bytes: told how far a download is.
 
     Raises:
         ModelNotAvailable: it cannot be had, with the ways on.
@@ -46,7 +49,9 @@ def install(
     if isinstance(row, EmbedderRow) and row.runs is Runs.SERVED:
         announce(f"{row.id} is run by a server: here its files are of no use by themselves (docs/served-models.md).")
     code = trusted_code if model_id in trusted_code else ()
-    files = locate(model_id, row, kind=kind, offline=False, announce=announce, hub=hub, trusted_code=code)
+    files = locate(
+        model_id, row, kind=kind, offline=False, announce=announce, hub=hub, trusted_code=code, on_bytes=on_bytes
+    )
     announce(f"{model_id} is on this machine: {files.path}")
 
 

@@ -16,6 +16,7 @@ from typing import Literal
 from rag_app.config import HubName
 from rag_app.errors import ModelNotAvailable
 from rag_app.models.catalogue import BUNDLED, ModelRow, load_catalogue
+from rag_app.models.fetching.download_progress import OnBytes
 
 # What messages call a model; `model` where it is not known of which kind it is.
 ModelKind = Literal["embedding model", "reranker", "generator", "model"]
@@ -37,7 +38,7 @@ class Wanted:
 
     `model_id` is what the user wrote. `trusted_code` names the models and repositories whose Python code is wanted too: empty
     where that of this model is not. `announce` is told what is about to happen. `named_after` is what stands before the model
-    in the command where that is not the option of its kind.
+    in the command where that is not the option of its kind. `on_bytes` is told how far a download is.
     """
 
     model_id: str
@@ -47,6 +48,7 @@ class Wanted:
     trusted_code: Collection[str]
     announce: Callable[[str], None]
     named_after: str = ""
+    on_bytes: OnBytes | None = None
 
     @property
     def id(self) -> str:
