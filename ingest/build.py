@@ -100,16 +100,20 @@ class _Contents:
 def _read(plan: Plan, on_event: EventHandler) -> _Contents:
     """Read and cut what has changed."""
     done = 0
+    current: list[str] = []  # the file whose outcome comes next
 
-    def on_file(path: str) -> None:
+    def tell(report: DocumentReport) -> None:
         nonlocal done
-        done += 1
-        on_event(Event(EventKind.FILE, path, done, len(plan.entries)))
+        for path in current:
+            done += 1
+            on_event(Event(EventKind.FILE, path, done, len(plan.entries), report.status.value, report.reason))
+        current.clear()
 
     found: list[ParsedDocument | TakenOver] = []
     reports: list[DocumentReport] = []
     taken: set[str] = set()
-    for outcome in parse(plan.entries, plan.parsing, plan.reusable, on_file):
+    for outcome in parse(plan.entries, plan.parsing, plan.reusable, current.append):
+        tell(outcome if isinstance(outcome, DocumentReport) else outcome.report)
         if isinstance(outcome, DocumentReport):
             reports.append(outcome)
         elif outcome.report.path in taken:  # a file `a#1` beside record 1 of a file `a`

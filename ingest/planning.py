@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.loaders.registry import FORMATS
@@ -28,6 +28,7 @@ from rag_app.models.embedder_spec import EmbedderSpec, embedder_name, is_at_hand
 from rag_app.store import layout
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import Exclusion, Manifest, Source
+from rag_app.store.uploads import source_path
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def make_plan(request: BuildRequest, settings: Settings, on_event: EventHandler)
     previous = _open_previous(settings.indexes, request)
     # What a damaged base was made of is known as long as a manifest is whole: that is how --rebuild repairs it.
     manifest = previous.manifest if previous else _manifest_to_rebuild(base, on_event) if request.rebuild else None
-    sources = resolve_sources(request.sources, manifest.sources if manifest else (), replace=request.replace_sources)
+    before = tuple(_where_it_is(base, source) for source in manifest.sources) if manifest else ()
+    sources = resolve_sources(request.sources, before, replace=request.replace_sources)
     _check_outside(sources, settings.indexes)
     for source in sources:
         if is_gone(source):
@@ -110,6 +112,11 @@ def make_plan(request: BuildRequest, settings: Settings, on_event: EventHandler)
         previous=previous,
         reusable=previous if same_parse and not request.rebuild else None,
     )
+
+
+def _where_it_is(base: Path, source: Source) -> Source:
+    """Return a source where it lies: an upload moves with its base."""
+    return replace(source, path=str(source_path(base, source)))
 
 
 def _manifest_to_rebuild(base: Path, on_event: EventHandler) -> Manifest | None:

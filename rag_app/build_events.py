@@ -6,8 +6,9 @@ This module knows nothing of who listens.
 from __future__ import annotations
 
 import json
+from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 
@@ -24,12 +25,17 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """One event. `subject` is a file's path, a model's id, a generation's name, or a message."""
+    """One event. `subject` is a file's path, a model's id, a generation's name, or a message.
+
+    Of a file, `status` says what became of it (`rag_app.datatypes.FileStatus`), and `reason` why, where there is one.
+    """
 
     kind: EventKind
     subject: str
     done: int = 0
     total: int = 0
+    status: str = ""
+    reason: str = ""
 
     @classmethod
     def from_json(cls, line: str) -> Event:
@@ -39,7 +45,14 @@ class Event:
             LookupError, TypeError, ValueError: it is not an event.
         """
         values = json.loads(line)
-        return cls(EventKind(values["event"]), str(values["subject"]), int(values["done"]), int(values["total"]))
+        return cls(
+            EventKind(values["event"]),
+            str(values["subject"]),
+            int(values["done"]),
+            int(values["total"]),
+            str(values["status"]),
+            str(values["reason"]),
+        )
 
     def to_json(self) -> str:
         """Return the event as one line of JSON."""
@@ -48,3 +61,36 @@ class Event:
 
 
 EventHandler = Callable[[Event], None]
+
+WARNING = "warning: "  # begins a message that someone should read
+
+_LAST_FILES = 6
+_LAST_MESSAGES = 50
+
+
+@dataclass
+class BuildLog:
+    """What a build has said so far, for who looks at it from time to time. One thread writes it, others read.
+
+    `last_files` are the events of the files that were read last, the latest last; `counts` how many files came to what.
+    `warnings` are the messages that someone should read when it has ended. `generation` is empty until it is live.
+    """
+
+    last_files: deque[Event] = field(default_factory=lambda: deque(maxlen=_LAST_FILES))
+    counts: Counter[str] = field(default_factory=Counter)
+    message: str = ""
+    warnings: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_MESSAGES))
+    generation: str = ""
+
+    def note(self, event: Event) -> None:
+        """Take an event in."""
+        match event.kind:
+            case EventKind.FILE:
+                self.counts[event.status] += 1
+                self.last_files.append(event)
+            case EventKind.MESSAGE:
+                self.message = event.subject
+                if event.subject.startswith(WARNING):
+                    self.warnings.append(event.subject.removeprefix(WARNING))
+            case EventKind.DONE:
+                self.generation = event.subject

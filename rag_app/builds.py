@@ -1,13 +1,15 @@
 """Builds a knowledge base by starting `python -m ingest` as a child: how everything but a person builds.
 
 The child's progress comes as events (docs/events.md). Whoever stops listening stops the child, and a killed build changes
-nothing that is answered from. This module knows nothing of how a build works.
+nothing that is answered from. It can be cancelled at any moment, also while the child says nothing.
+This module knows nothing of how a build works.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,9 +17,10 @@ from pathlib import Path
 from typing import IO
 
 from rag_app.build_events import Event, EventHandler
-from rag_app.errors import BuildError
+from rag_app.errors import BuildCancelled, BuildError, KnowledgeBaseBusy, RagAppError
 
 _STOP_SECONDS = 10.0
+_LOOKED_AT_SECONDS = 0.1
 _KEPT_LINES = 20
 
 
@@ -27,9 +30,13 @@ def run_build(
     indexes: Path,
     *,
     models: Sequence[str] = (),
+    drop_models: Sequence[str] = (),
+    replace_sources: bool = False,
+    rebuild: bool = False,
     chunk_tokens: int | None = None,
     offline: bool = False,
     on_event: EventHandler = lambda _: None,
+    cancelling: threading.Event | None = None,
 ) -> None:
     """Build a knowledge base, or bring one up to date, and return when it is live.
 
@@ -38,32 +45,55 @@ def run_build(
         sources: files and folders; none: those that it has.
         indexes: the index root.
         models: embedding models to add.
+        drop_models: embedding models to remove.
+        replace_sources: the sources given take the place of those it has.
+        rebuild: read every file again.
         chunk_tokens: size of its chunks; None: the default, or what it has.
         offline: never ask the model hub.
         on_event: told what happens; what it raises ends the build.
+        cancelling: ends the build when it is set.
 
     Raises:
         BuildError: the build failed, with what it said.
+        BuildCancelled: it was ended by `cancelling`.
+        KnowledgeBaseBusy: another build holds the lock.
     """
     command = [sys.executable, "-m", "ingest", *(str(source.absolute()) for source in sources)]
     command += ["--kb", name, "--indexes", str(indexes.absolute()), "--events", "--json"]
     command += [part for model in models for part in ("--embed-model", model)]
+    command += [part for model in drop_models for part in ("--drop-model", model)]
+    command += ["--replace-sources"] if replace_sources else []
+    command += ["--rebuild"] if rebuild else []
     command += [] if chunk_tokens is None else ["--chunk-tokens", str(chunk_tokens)]
     command += ["--offline"] if offline else []
     with ExitStack() as ends:
         child = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
         )
         ends.enter_context(child)
         ends.callback(_stop, child)
+        if cancelling is not None:
+            threading.Thread(target=_stop_when_set, args=(child, cancelling), daemon=True).start()
         assert child.stderr is not None
         said = _follow(child.stderr, on_event)
         code = child.wait()
     if code:
-        raise BuildError(
-            f"The build of '{name}' ended with code {code}: {said or 'it said nothing'}",
-            f"By hand: {' '.join(command[1:])}",
+        is_cancelled = cancelling is not None and cancelling.is_set()
+        raise _failure(name, code, said, command, is_cancelled=is_cancelled)
+
+
+def _failure(name: str, code: int, said: str, command: Sequence[str], *, is_cancelled: bool) -> RagAppError:
+    """Return the error of a build that has ended with this code."""
+    if is_cancelled:
+        return BuildCancelled(f"The build of '{name}' was cancelled.", "What was there before is as it was.")
+    if code == KnowledgeBaseBusy.exit_code:
+        return KnowledgeBaseBusy(
+            f"Another build of the knowledge base '{name}' is running.", "Wait until it has ended, then try again."
         )
+    return BuildError(
+        f"The build of '{name}' ended with code {code}: {said or 'it said nothing'}",
+        f"By hand: {' '.join(command[1:])}",
+    )
 
 
 def _follow(stream: IO[str], on_event: EventHandler) -> str:
@@ -77,6 +107,12 @@ def _follow(stream: IO[str], on_event: EventHandler) -> str:
         else:
             on_event(event)
     return " ".join(said)[-1000:]
+
+
+def _stop_when_set(child: subprocess.Popen[str], cancelling: threading.Event) -> None:
+    while child.poll() is None:
+        if cancelling.wait(_LOOKED_AT_SECONDS):
+            _stop(child)
 
 
 def _stop(child: subprocess.Popen[str]) -> None:

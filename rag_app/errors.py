@@ -16,12 +16,14 @@
     │   ├── StorageError              the disk is full, or cannot be written
     │   └── KnowledgeBaseBusy         exit 4   another build holds the lock
     ├── BuildError                    a build that was started as a child failed
+    │   └── BuildCancelled            it was ended on request; nothing has changed
     ├── ModelError                    something about a model
     │   ├── ModelNotAvailable         neither on the machine nor to be had
     │   ├── ModelLoadError            there, but it cannot be loaded
     │   ├── EmbeddingError            vectors that are not finite or not of the promised shape
     │   ├── RerankingError            scores that are not finite, or a question that leaves no room for a passage
     │   └── GenerationError           the generator failed while answering
+    ├── PagePictureError              a page of a document that cannot be shown as a picture
     └── DocumentError                 one file; caught by the build, which puts it in the report
         └── SandboxError              the process that read it was killed at a limit, or crashed
 
@@ -119,6 +121,10 @@ class BuildError(RagAppError):
     """A build that was started as a child failed."""
 
 
+class BuildCancelled(BuildError):
+    """A build that was ended because someone asked for it; what was live before still is."""
+
+
 class ModelError(RagAppError):
     """Something about a model."""
 
@@ -146,6 +152,15 @@ class RerankingError(ModelError):
 
 class GenerationError(ModelError):
     """The generator failed while writing an answer."""
+
+
+class PagePictureError(RagAppError):
+    """A page of a document that cannot be shown as a picture; `problem` says in a word why (`rag_app.page_pictures`)."""
+
+    def __init__(self, found: str, remedy: str = "", *, problem: str = "") -> None:
+        """Say what happened, and in a word, by which a page says it in another language."""
+        super().__init__(found, remedy)
+        self.problem = problem
 
 
 class DocumentError(RagAppError):

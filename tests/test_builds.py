@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rag_app.build_events import Event, EventKind
+from rag_app.build_events import BuildLog, Event, EventKind
 from rag_app.builds import run_build
-from rag_app.errors import BuildError
+from rag_app.errors import BuildCancelled, BuildError, KnowledgeBaseBusy
+from rag_app.store import writer
 from rag_app.store.knowledge_base import KnowledgeBase
+from tests.checkpoints import make_bert_embedder
 
 
 @pytest.fixture
@@ -50,3 +55,86 @@ def test_whoever_stops_listening_stops_the_child(folder: Path, tmp_path: Path, t
     if children.exists():
         commands = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children.read_text().split()]
         assert not any(b"ingest" in command for command in commands)
+
+
+def children_of_this_process() -> list[bytes]:
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    if not children.exists():
+        pytest.skip("the system does not list children")
+    return [Path(f"/proc/{child}/cmdline").read_bytes() for child in children.read_text().split()]
+
+
+def test_a_build_says_what_became_of_each_file(folder: Path, tmp_path: Path, tiny_embedder: Path) -> None:
+    (folder / "b.md").write_text("", encoding="utf-8")
+    (folder / "c.exe").write_bytes(b"MZ")
+    events: list[Event] = []
+    run_build(
+        "notes", [folder], tmp_path / "indexes", models=[str(tiny_embedder)], offline=True, on_event=events.append
+    )
+    told = [(event.subject, event.status, event.done) for event in events if event.kind is EventKind.FILE]
+    assert told == [("docs/a.md", "indexed", 1), ("docs/b.md", "empty", 2), ("docs/c.exe", "skipped", 3)]
+    reasons = {event.subject: event.reason for event in events}
+    assert reasons["docs/c.exe"] == "Its format is not read."
+    assert not reasons["docs/a.md"]
+
+
+def test_an_event_is_read_as_it_was_written() -> None:
+    event = Event(EventKind.FILE, "docs/手册.pdf", 1, 2, "failed", "It is encrypted.")
+    assert Event.from_json(event.to_json()) == event
+    assert Event.from_json(replace(event, status="", reason="").to_json()).status == ""
+
+
+def test_a_build_is_cancelled_while_it_says_nothing(folder: Path, tmp_path: Path, tiny_embedder: Path) -> None:
+    cancelling = threading.Event()
+    threading.Timer(0.3, cancelling.set).start()  # the child is still starting: its first event comes later
+    started = time.monotonic()
+    with pytest.raises(BuildCancelled, match="'notes' was cancelled"):
+        run_build(
+            "notes",
+            [folder],
+            tmp_path / "indexes",
+            models=[str(tiny_embedder)],
+            offline=True,
+            cancelling=cancelling,
+        )
+    assert time.monotonic() - started < 5
+    assert not any(b"ingest" in command for command in children_of_this_process())
+    assert not (tmp_path / "indexes" / "notes" / "CURRENT").exists()
+
+
+def test_a_base_that_is_being_built_elsewhere_is_said_to_be_busy(
+    folder: Path, tmp_path: Path, tiny_embedder: Path
+) -> None:
+    base = tmp_path / "indexes" / "notes"
+    with (
+        writer.writer_lock(base),
+        pytest.raises(KnowledgeBaseBusy, match="Another build of the knowledge base 'notes'"),
+    ):
+        run_build("notes", [folder], tmp_path / "indexes", models=[str(tiny_embedder)], offline=True)
+
+
+def test_sources_are_replaced_and_models_dropped_where_that_is_asked_for(
+    folder: Path, tmp_path: Path, tiny_embedder: Path
+) -> None:
+    indexes = tmp_path / "indexes"
+    second = make_bert_embedder(tmp_path / "second", seed=1)
+    run_build("notes", [folder], indexes, models=[str(tiny_embedder), str(second)], offline=True)
+    other = tmp_path / "b.md"
+    other.write_text("A backup is made every night.", encoding="utf-8")
+    run_build("notes", [other], indexes, drop_models=[str(tiny_embedder)], replace_sources=True, offline=True)
+    base = KnowledgeBase.open(indexes, "notes")
+    assert [model.model for model in base.models] == [str(second)]
+    assert [source.name for source in base.manifest.sources] == ["b.md"]
+
+
+def test_the_log_of_a_build_keeps_what_a_page_shows() -> None:
+    log = BuildLog()
+    for number in range(10):
+        log.note(Event(EventKind.FILE, f"{number}.md", number + 1, 10, "failed" if number == 3 else "indexed", "why"))
+    log.note(Event(EventKind.MESSAGE, "Loading a model ..."))
+    log.note(Event(EventKind.MESSAGE, "warning: 3 chunks were cut."))
+    log.note(Event(EventKind.DONE, "gen-00000001"))
+    assert [event.subject for event in log.last_files] == [f"{number}.md" for number in range(4, 10)]
+    assert log.counts == {"indexed": 9, "failed": 1}
+    assert list(log.warnings) == ["3 chunks were cut."]
+    assert log.generation == "gen-00000001"

@@ -365,6 +365,22 @@ class ChunkStore:
         )
         return [_chunk(row) for row in rows]
 
+    def chunk_before(self, path: str, start: int) -> Chunk | None:
+        """Return the last chunk of a document that begins before `start`; None where there is none."""
+        return self._chunk_beside("places.start < ? ORDER BY places.ordinal DESC", path, start)
+
+    def chunk_after(self, path: str, end: int) -> Chunk | None:
+        """Return the first chunk of a document that ends after `end`; None where there is none."""
+        return self._chunk_beside("places.end > ? ORDER BY places.ordinal", path, end)
+
+    def _chunk_beside(self, which: str, path: str, offset: int) -> Chunk | None:
+        rows = self._rows(
+            f"{_CHUNK_COLUMNS} places JOIN chunks ON chunks.number = places.chunk "
+            f"JOIN documents ON documents.number = places.document WHERE documents.path = ? AND {which} LIMIT 1",
+            [path, offset],
+        )
+        return _chunk(rows[0]) if rows else None
+
     def slices(self, path: str, spans: Sequence[tuple[int, int]]) -> list[str]:
         """Return the characters `[start, end)` of a document for each of these spans, of which there may be a hundred.
 

@@ -9,7 +9,7 @@
         keywords/                BM25
         vectors/<model>-<fingerprint>/   vectors.faiss, rows.npy, fingerprint.json, null.json (what scores are worth)
         report.json              every input file and what became of it
-      sources/<sha256>           uploads
+      sources/upload-<number>/   files that were uploaded
       calibration/               what labelled questions have shown of the scores; the only thing written beside a generation
       cache/embeddings.sqlite    vectors by fingerprint, prompt and text
       cache/outcomes.sqlite      what came of comparisons' questions, passages and answers included
@@ -23,6 +23,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,16 @@ def checked_name(name: str) -> str:
             "Choose a plain name: --kb handbook",
         )
     return name
+
+
+def proposed_name(text: str, taken: Iterable[str]) -> str:
+    """Return a name for a knowledge base made from that of a file or folder, one that is not taken yet."""
+    words = re.sub(r"[^\w.-]+", "-", text).strip("-_.")[:48].rstrip("-_.")
+    name = words if _is_name(words) else "documents"
+    free, number, taken = name, 2, set(taken)
+    while free in taken:
+        free, number = f"{name}-{number}", number + 1
+    return free
 
 
 def vectors_folder(generation: Path, fingerprint: Fingerprint) -> Path:

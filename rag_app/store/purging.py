@@ -11,7 +11,6 @@ This module knows nothing of models or of how a document was read.
 from __future__ import annotations
 
 import difflib
-import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
@@ -23,12 +22,13 @@ from rag_app.errors import KnowledgeBaseDamaged, KnowledgeBaseError, UsageError
 from rag_app.store import embedding_cache, layout, writer
 from rag_app.store.calibrations import remove_calibrations
 from rag_app.store.chunks import distinct_chunks
-from rag_app.store.files import storage_error
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import Exclusion, Source
 from rag_app.store.publishing import Draft, publish
+from rag_app.store.records import comparison_runs, conversations, question_sets
 from rag_app.store.taken_over import count_cached, report_taken_over, vectors_left_behind, vectors_taken_over
 from rag_app.store.traces import Traces, search_traces
+from rag_app.store.uploads import remove_unused_uploads, remove_uploaded_file
 from rag_app.text import searchable
 
 _NAMED = 3  # near documents in a message
@@ -168,6 +168,9 @@ class _Purge:
             f"{layout.OUTCOMES}*"
         ):  # with its journal; it holds passages and answers
             file.unlink()
+        for path in self._removed:
+            for kept in (conversations, comparison_runs, question_sets):
+                kept.forget_document(self._base.parent, self._live.name, path)
         self._remove_uploads()
         calibrations = remove_calibrations(self._base)
         draft = self._draft(announce)
@@ -200,15 +203,14 @@ class _Purge:
             yield document, self._live.chunks.chunks_of(path)
 
     def _remove_uploads(self) -> None:
-        """Remove the uploads that the documents were read from, unless another document was read from the same bytes."""
-        sums = self._live.chunks.document_sums()
-        shared = {sums[path] for path in self._staying}
-        for sha256 in {document.sha256 for document in self._gone} - shared:
-            for path in (self._base / layout.SOURCES).glob(f"{sha256}*"):
-                try:
-                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-                except OSError as error:
-                    raise storage_error(error, path) from error
+        """Remove the uploads that the documents were read from, but for files of records of which others stay."""
+        paths = set(self._staying)
+        staying = {report.file_path for report in self._live.report.documents if report.path in paths}
+        for version in self._versions:
+            for report in version.report.documents:
+                if report.path in self._removed and report.file_path not in staying:
+                    remove_uploaded_file(self._base, version.manifest, report.file_path)
+        remove_unused_uploads(self._base)
 
     def _draft(self, announce: Announce) -> Draft:
         """Return the generation without the documents; where the live one has none of them, it differs in what it says."""

@@ -73,6 +73,21 @@ def writer_lock(base: Path) -> Iterator[None]:
         lock.release()
 
 
+def is_being_written(base: Path) -> bool:
+    """Whether a process holds the writer's lock, as the kernel lists it; the lock is not tried, which could refuse a build.
+
+    Where the system has no such list, the answer is no: who starts a build is told then.
+    """
+    try:
+        number = (base / layout.WRITER_LOCK).stat().st_ino
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    # `1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`; what waits for a lock has an arrow after the number
+    held = (line.split() for line in lines)
+    return any(row[1] == "FLOCK" and row[5].rpartition(":")[2] == str(number) for row in held if len(row) > 5)
+
+
 def _make_folder(base: Path) -> list[Path]:
     """Create the folder of a knowledge base where it is missing, so that it would be there after a power cut, too.
 

@@ -94,10 +94,12 @@ def test_a_person_is_told_what_was_done_and_what_comes_next(ingest: Ingest, docs
 def test_events_are_json_lines_on_standard_error(ingest: Ingest, docs: Path, tiny_embedder: Path) -> None:
     outcome = ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder, "--events", "--json")
     events = [json.loads(line) for line in outcome.err.splitlines()]
-    assert all(set(event) == {"event", "subject", "done", "total"} for event in events)
+    assert all(set(event) == {"event", "subject", "done", "total", "status", "reason"} for event in events)
     kinds = [event["event"] for event in events if event["event"] != "message"]
     assert kinds == ["file", "file", "chunked", "embedding", "publishing", "done"]
-    assert events[0] == {"event": "file", "subject": "docs/vpn.md", "done": 1, "total": 2}
+    assert events[0] == {
+        "event": "file", "subject": "docs/vpn.md", "done": 1, "total": 2, "status": "indexed", "reason": ""
+    }  # fmt: skip
     assert events[-1]["subject"] == outcome.report["generation"]
 
 

@@ -89,6 +89,24 @@ def test_of_many_chunks_only_those_beside_it(tmp_path: Path) -> None:
         )
 
 
+def test_what_stands_before_and_after_some_characters_is_found_one_by_one(tmp_path: Path) -> None:
+    text = "0123456789" * 3
+    note = replace(NOTE, text=text)
+    chunks = [Chunk("note.txt", ordinal, 10 * ordinal, 10 * ordinal + 10, text[:10]) for ordinal in range(3)]
+    chunks = [replace(chunk, start=max(chunk.start - 2, 0)) for chunk in chunks]  # they overlap
+    chunks = [replace(chunk, text=text[chunk.start : chunk.end]) for chunk in chunks]
+    write_chunks(tmp_path / "chunks.sqlite", [(HANDBOOK, HANDBOOK_CHUNKS), (note, chunks)])
+    store = ChunkStore(tmp_path / "chunks.sqlite")
+    assert store.chunk_after("note.txt", chunks[0].end) == chunks[1]
+    assert store.chunk_after("note.txt", chunks[1].end) == chunks[2]
+    assert store.chunk_after("note.txt", chunks[2].end) is None
+    assert store.chunk_before("note.txt", chunks[2].start) == chunks[1]
+    assert store.chunk_before("note.txt", chunks[1].start) == chunks[0]
+    assert store.chunk_before("note.txt", chunks[0].start) is None
+    assert store.chunk_before("note.txt", 15) == chunks[1]  # of a passage that was widened
+    assert store.chunk_after("gone.txt", 0) is None
+
+
 @pytest.mark.parametrize("text", [HANDBOOK.text, "before\0after \0 and more"], ids=["characters", "NUL"])
 def test_slices_are_those_of_the_whole_text(tmp_path: Path, text: str) -> None:
     write_chunks(tmp_path / "chunks.sqlite", [(replace(NOTE, text=text), [])])

@@ -214,3 +214,20 @@ def test_the_newest_whole_manifest_is_found_whatever_became_of_current_or_the_fi
     assert layout.whole_manifest(base).generation == "gen-00000002"  # type: ignore[union-attr]
     (folder / "manifest.json").write_text("{}")
     assert layout.whole_manifest(base).generation == "gen-00000001"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "taken", "name"),
+    [
+        ("Staff handbook (2025)", (), "Staff-handbook-2025"),
+        ("手册", (), "手册"),
+        ("手册", ("手册", "手册-2"), "手册-3"),
+        ("../..", (), "documents"),
+        ("", ("documents",), "documents-2"),
+        ("_draft.", (), "draft"),
+        ("x" * 200, (), "x" * 48),
+    ],
+)
+def test_a_name_is_proposed_that_can_be_one_and_is_free(text: str, taken: tuple[str, ...], name: str) -> None:
+    assert layout.proposed_name(text, taken) == name
+    assert layout.checked_name(name) == name

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ingest.chunking import chunk_document
-from rag_app.datatypes import PURGED, DocumentReport, FileStatus, Fingerprint, IndexKind
+from rag_app.datatypes import PURGED, DocumentReport, FileStatus, Fingerprint, IndexKind, Passage
 from rag_app.errors import KnowledgeBaseBusy, KnowledgeBaseDamaged, KnowledgeBaseNotFound, UsageError
 from rag_app.store import layout, purging, writer
 from rag_app.store.chunks import distinct_chunks
@@ -24,6 +24,7 @@ from rag_app.store.layout import Source
 from rag_app.store.live import LiveKnowledgeBase
 from rag_app.store.publishing import Draft, ModelVectors, publish
 from rag_app.store.purging import PurgeReport, purge
+from rag_app.store.records.conversations import Turn, keep_turn, kept_turn, new_id
 from tests.children import in_a_child
 from tests.conftest import SmallBase, document_of, report_of
 from tests.fakes import fake_fingerprint, hash_vector
@@ -95,6 +96,7 @@ def make(tmp_path: Path) -> Make:
         *,
         named: bool = False,
         memory_gb: float | None = None,
+        docs: Path = tmp_path / "docs",
     ) -> SmallBase:
         folder = tmp_path / "indexes" / name
         cut = []
@@ -107,7 +109,7 @@ def make(tmp_path: Path) -> Make:
         with writer.writer_lock(folder):
             draft = Draft(
                 report=report_of(name, writer.next_generation(folder), cut, fingerprints),
-                sources=(Source("docs", str(tmp_path / "docs")), Source("data", str(tmp_path / "data"))),
+                sources=(Source("docs", str(docs)), Source("data", str(tmp_path / "data"))),
                 parsing={"chunk_tokens": 25, "overlap": 0},
                 documents=cut,
                 vectors=dict.fromkeys(fingerprints, made),
@@ -147,6 +149,17 @@ def test_outcomes_of_comparisons_go_as_a_whole(base: SmallBase) -> None:
         (cache / name).write_text("an answer", encoding="utf-8")
     purge_it(base)
     assert not list(cache.glob("outcomes*"))
+
+
+def test_conversations_forget_what_was_answered_from_the_document(base: SmallBase) -> None:
+    passages = {path: Passage(1, path, None, 0, len(text), text, (), {"cosine": 0.5}) for path, text in TEXTS.items()}
+    turns = {path: Turn("question?", base.name, passages=(passage,)) for path, passage in passages.items()}
+    for turn in turns.values():
+        keep_turn(base.indexes, new_id(), turn)
+    purge_it(base)
+    assert kept_turn(base.indexes, turns["docs/secret.md"].id) is None
+    assert kept_turn(base.indexes, turns["docs/open.md"].id) == turns["docs/open.md"]
+    assert bytes_left(base.indexes / layout.APPLICATION_FOLDER, "wren-nine") == set()
 
 
 def test_what_stays_is_what_a_new_base_without_the_document_would_be(base: SmallBase, make: Make) -> None:
@@ -220,25 +233,51 @@ def test_several_documents_are_purged_at_once(base: SmallBase) -> None:
     assert bytes_left(folder_of(base), "忘记密码", *SECRETS) == set()
 
 
-def test_the_upload_of_the_document_is_removed_unless_another_document_has_the_same_bytes(base: SmallBase) -> None:
-    sums = base.open().chunks.document_sums()
-    sources = folder_of(base) / "sources"
-    sources.mkdir()
-    for path, sha256 in sums.items():
-        (sources / sha256).write_text(TEXTS[path])
-    (sources / f"{sums['docs/secret.md']}.pages").mkdir()
+def upload_of(base: Path) -> Path:
+    """Return the folder that the source `docs` of the bases here is, uploaded."""
+    return base / "sources" / f"upload-{'0' * 16}" / "docs"
+
+
+def write_uploads(base: Path) -> None:
+    for path, text in TEXTS.items():
+        file = upload_of(base).parent / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def test_the_upload_of_the_document_is_removed_and_no_other(make: Make, tmp_path: Path) -> None:
+    base = make(TEXTS, docs=upload_of(tmp_path / "indexes" / "kb"))
+    write_uploads(folder_of(base))
     purge_it(base)
-    assert sorted(path.name for path in sources.iterdir()) == sorted({sums["docs/open.md"], sums["docs/密码.md"]})
+    assert sorted(path.name for path in upload_of(folder_of(base)).iterdir()) == ["open.md", "密码.md"]
+    assert bytes_left(folder_of(base), *SECRETS) == set()
 
 
-def test_an_upload_that_another_document_was_made_of_stays(make: Make) -> None:
-    base = make({"docs/a.md": "One and the same text.", "docs/b.md": "One and the same text."})
-    (sha256,) = set(base.open().chunks.document_sums().values())
-    (folder_of(base) / "sources").mkdir()
-    (folder_of(base) / "sources" / sha256).write_text("One and the same text.")
-    report = purge_it(base, "docs/a.md")
-    assert (folder_of(base) / "sources" / sha256).exists()
-    assert (report.passages, report.traces.found, report.traces.pieces) == (0, 0, 0)
+def test_an_upload_is_removed_where_the_base_was_moved_to(make: Make, tmp_path: Path) -> None:
+    base = make(TEXTS, docs=upload_of(Path("/somewhere/else/kb")))
+    write_uploads(folder_of(base))
+    purge_it(base)
+    assert not (upload_of(folder_of(base)) / "secret.md").exists()
+
+
+def test_a_source_that_is_no_upload_is_not_touched(make: Make, tmp_path: Path) -> None:
+    base = make(TEXTS)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "secret.md").write_text(TEXTS["docs/secret.md"], encoding="utf-8")
+    purge_it(base)
+    assert (tmp_path / "docs" / "secret.md").exists()
+
+
+def test_an_upload_of_an_older_version_goes_as_well(make: Make, tmp_path: Path) -> None:
+    older = tmp_path / "indexes" / "kb" / "sources" / f"upload-{'1' * 16}" / "docs"
+    make(TEXTS | {"docs/secret.md": "An older wording: the heron sleeps at noon."}, docs=older)
+    base = make(TEXTS, docs=upload_of(tmp_path / "indexes" / "kb"))
+    older.mkdir(parents=True)
+    (older / "secret.md").write_text("An older wording: the heron sleeps at noon.", encoding="utf-8")
+    write_uploads(folder_of(base))
+    purge_it(base)
+    assert not (older / "secret.md").exists()
+    assert bytes_left(folder_of(base), "heron", *SECRETS) == set()
 
 
 def test_the_manifest_and_the_report_say_that_it_stays_out(base: SmallBase) -> None:
@@ -461,15 +500,12 @@ def trials(base: SmallBase, tmp_path: Path, numbers: Sequence[int]) -> int:
 
 
 @pytest.fixture
-def base_with_history(make: Make) -> SmallBase:
+def base_with_history(make: Make, tmp_path: Path) -> SmallBase:
     """A base with an older generation, a full cache and an upload."""
     make(TEXTS | {"docs/secret.md": "An older wording: the heron sleeps at noon."})
-    base = make(TEXTS)
+    base = make(TEXTS, docs=upload_of(tmp_path / "indexes" / "kb"))
     fill_cache(base)
-    (folder_of(base) / "sources").mkdir()
-    (folder_of(base) / "sources" / base.open().chunks.document_sums()["docs/secret.md"]).write_text(
-        TEXTS["docs/secret.md"]
-    )
+    write_uploads(folder_of(base))
     return base
 
 
