@@ -16,15 +16,8 @@ from rag_app.cli_options import AsJson, Device, Indexes, Offline
 from rag_app.terminal import print_json, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
-
     from rag_app.config import Settings
-    from rag_app.datatypes import Fingerprint
     from rag_app.evaluation.questions import QuestionSet
-    from rag_app.store.checks import FindModel, ModelAtHand
 
 kb_app = typer.Typer(no_args_is_help=True, help="The knowledge bases on this machine.")
 
@@ -185,11 +178,12 @@ def kb_verify(
     """Check that a knowledge base is as it was written, byte by byte, and that its models are still the same."""
     from rag_app.cli_kb_output import print_verification, verification_as_json
     from rag_app.config import load_settings
+    from rag_app.model_checks import models_on_this_machine
     from rag_app.store.layout import checked_name
     from rag_app.store.verification import verify
 
     settings = load_settings(indexes=indexes, device=device)
-    find_model = _models_on_this_machine(settings, may_load=not no_model)
+    find_model = models_on_this_machine(settings, say, may_load=not no_model)
     verification = verify(settings.indexes / checked_name(name), find_model)
     if as_json:
         print_json(verification_as_json(verification))
@@ -197,36 +191,3 @@ def kb_verify(
         print_verification(verification)
     if verification.error is not None:
         raise verification.error
-
-
-def _models_on_this_machine(settings: Settings, *, may_load: bool) -> FindModel:
-    """Return what finds an embedding model on this machine; nothing is fetched."""
-    from rag_app.errors import ModelLoadError, ModelNotAvailable
-    from rag_app.models.catalogue import load_catalogue
-    from rag_app.models.embedder_spec import is_at_hand, resolve_embedder
-    from rag_app.store.checks import ModelAtHand
-
-    def find(fingerprint: Fingerprint) -> ModelAtHand:
-        name = fingerprint.model
-        row = load_catalogue().embedder(name)
-        try:
-            if not is_at_hand(name, settings.models):
-                install = f"rag-app models install {row.alias if row and row.alias else name}"
-                raise ModelNotAvailable(
-                    f"{name} is not on this machine.", f"To compare with it: {install}; verify again."
-                )
-            spec = resolve_embedder(name, offline=True, models=settings.models)
-        except (OSError, ValueError, LookupError) as error:
-            raise ModelLoadError(f"The files of {name} cannot be read: {error}.", "Fetch the model again.") from error
-
-        def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-            if not may_load:
-                raise ModelNotAvailable("No model was loaded (--no-model).")
-            from rag_app.models.embedder import load_embedder
-
-            say(f"Loading {name} ...")
-            return load_embedder(spec, device=settings.device, models=settings.models).embed_passages(texts)
-
-        return ModelAtHand(spec.fingerprint, embed)
-
-    return find

@@ -10,10 +10,8 @@ import hashlib
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
 from rag_app.cli_calibration_output import calibration_line
@@ -21,6 +19,7 @@ from rag_app.errors import KnowledgeBaseError
 from rag_app.store.calibrations import read_calibrations
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import MANIFEST
+from rag_app.store.summaries import bytes_below
 from rag_app.store.verification import Verification
 from rag_app.text import printable
 
@@ -93,23 +92,12 @@ def identity_card(knowledge_base: KnowledgeBase) -> dict[str, Any]:
         "calibrations_ignored": list(calibrations.ignored),
         "files": len(manifest.files) + 1,
         "bytes": sum(entry.bytes for entry in manifest.files.values()) + manifest_file.stat().st_size,
-        "bytes_with_all_versions": _bytes_below(knowledge_base.folder.parent),
+        "bytes_with_all_versions": bytes_below(knowledge_base.folder.parent),
         "documents": [
             {"path": path, "title": title, "language": language, "chunks": chunks}
             for path, title, language, chunks in knowledge_base.chunks.documents()
         ],
     }
-
-
-def _bytes_below(folder: Path) -> int:
-    """Return what the files below a folder take; one that stands in several generations is counted once."""
-    sizes: dict[tuple[int, int], int] = {}
-    for path in folder.rglob("*"):
-        with suppress(OSError):  # a build may remove it meanwhile
-            state = path.lstat()
-            if S_ISREG(state.st_mode):
-                sizes[state.st_dev, state.st_ino] = state.st_size
-    return sum(sizes.values())
 
 
 def print_identity_card(card: Mapping[str, Any]) -> None:
