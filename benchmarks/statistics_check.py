@@ -20,7 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rag_app.evaluation.intervals import compare_pair
-from rag_app.evaluation.statistics import DEFAULT_MARGIN
+from rag_app.evaluation.request import DEFAULT_MARGIN
 from rag_app.evaluation.verdicts import ERROR, smallest_difference
 from tests.evaluation.simulated_comparisons import SEED, WITHIN, Scenario, covers, in_practice, measured
 

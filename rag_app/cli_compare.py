@@ -49,11 +49,10 @@ def compare(
     """Compare embedding models, or whole systems, on questions with known answers: better, equivalent, or cannot tell yet."""
     from rag_app.config import load_settings
     from rag_app.errors import UsageError
-    from rag_app.evaluation.compare import SEED, Request
     from rag_app.evaluation.compare import compare as run
     from rag_app.evaluation.reporting.report import write_report
     from rag_app.evaluation.reporting.table import WIDTH, comparison_table
-    from rag_app.evaluation.statistics import DEFAULT_MARGIN
+    from rag_app.evaluation.request import DEFAULT_MARGIN, SEED, Request
     from rag_app.evaluation.systems import read_systems, usual_systems
 
     if systems is not None and embed_model:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rag_app.answering.question import checked_question
+from rag_app.build_events import EventHandler
 from rag_app.builds import run_build
 from rag_app.config import Settings
 from rag_app.errors import UsageError
@@ -25,32 +26,16 @@ from rag_app.evaluation.labels import document_groups
 from rag_app.evaluation.outcome_cache import OutcomeCache
 from rag_app.evaluation.question_check import check_against
 from rag_app.evaluation.questions import QuestionSet
-from rag_app.evaluation.statistics import DEFAULT_MARGIN, estimates_of, note_on_groups, pairs_of
+from rag_app.evaluation.request import Request, brings_passages
+from rag_app.evaluation.statistics import estimates_of, note_on_groups, pairs_of
 from rag_app.evaluation.systems import SystemSpec
 from rag_app.models.hub import Announce, quietly
 from rag_app.store import layout
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.live import LiveKnowledgeBase
 
-SEED = 20261129
 # Bases of data sets lie here, beside the user's own, and are not listed with them.
 BASES = Path(layout.APPLICATION_FOLDER) / "bases"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be compared. `limit`: the first so many questions; `answerable_only`: of those with an answer.
-
-    `knowledge_base` is asked unless the questions bring their own passages.
-    """
-
-    questions: Path
-    systems: tuple[SystemSpec, ...]
-    knowledge_base: str | None = None
-    limit: int | None = None
-    answerable_only: bool = False
-    seed: int = SEED
-    margin: float = DEFAULT_MARGIN
 
 
 def compare(
@@ -59,8 +44,16 @@ def compare(
     *,
     announce: Announce = quietly,
     on_progress: Progress = lambda name, done, total: None,
+    on_build: EventHandler = lambda _: None,
 ) -> Comparison:
     """Compare systems.
+
+    Args:
+        request: what is to be compared.
+        settings: how.
+        announce: told what takes its time.
+        on_progress: told a system's name, how many questions it was asked, of how many; what it raises ends the comparison.
+        on_build: told how the base of a data set is built; what it raises ends the comparison.
 
     Raises:
         UsageError: questions that cannot be read or judged, fewer than two systems, no base to ask.
@@ -73,7 +66,7 @@ def compare(
             "There is one system.", "Name an embedding model to compare with keyword search: --embed-model ID"
         )
     question_set = _chosen(read_questions(request.questions), request)
-    knowledge_base = _knowledge_base(request, question_set, settings, announce)
+    knowledge_base = _knowledge_base(request, question_set, settings, announce, on_build)
     question_set = check_against(
         question_set,
         [path for path, *_ in knowledge_base.chunks.documents()],
@@ -89,11 +82,6 @@ def compare(
     finally:
         cache.close()
     return _comparison(request, question_set, [results[spec.name] for spec in request.systems], knowledge_base)
-
-
-def _brings_passages(question_set: QuestionSet) -> bool:
-    """Whether a data set brings its own passages: a BEIR folder, or SQuAD JSON."""
-    return any(question.context or question.judgements for question in question_set.questions)
 
 
 def _chosen(question_set: QuestionSet, request: Request) -> QuestionSet:
@@ -124,10 +112,10 @@ def _askable(question_set: QuestionSet, settings: Settings) -> QuestionSet:
 
 
 def _knowledge_base(
-    request: Request, question_set: QuestionSet, settings: Settings, announce: Announce
+    request: Request, question_set: QuestionSet, settings: Settings, announce: Announce, on_build: EventHandler
 ) -> KnowledgeBase:
     models = list(dict.fromkeys(spec.embed_model for spec in request.systems if spec.embed_model is not None))
-    if not _brings_passages(question_set):
+    if not brings_passages(question_set):
         if request.knowledge_base is None:
             raise UsageError(
                 f"{request.questions} brings no passages of its own.", "Name the knowledge base to ask: --kb NAME"
@@ -139,7 +127,7 @@ def _knowledge_base(
     indexes = settings.indexes / BASES
     if not models:
         raise UsageError("No system has an embedding model.", "Name one: --embed-model ID")
-    run_build(name, [source], indexes, models=models, chunk_tokens=0, offline=settings.offline)
+    run_build(name, [source], indexes, models=models, chunk_tokens=0, offline=settings.offline, on_event=on_build)
     return LiveKnowledgeBase(indexes, name).verified().knowledge_base
 
 

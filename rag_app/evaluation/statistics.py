@@ -12,6 +12,7 @@ from itertools import combinations
 from rag_app.errors import UsageError
 from rag_app.evaluation.comparison import Estimate, Pair, Verdict
 from rag_app.evaluation.intervals import PairedTest, compare_pair, estimate
+from rag_app.evaluation.request import DEFAULT_MARGIN
 from rag_app.evaluation.resampling import FLIPS
 from rag_app.evaluation.verdicts import (
     ERROR,
@@ -21,9 +22,6 @@ from rag_app.evaluation.verdicts import (
     verdict_of,
 )
 
-# Two questions of a hundred: who asks a few a day would notice in a month at the earliest. Half of it would need four times the
-# questions.
-DEFAULT_MARGIN = 0.02
 FEWEST_GROUPS = 35
 # The least p that N halves can give is about 1 / N. With 40 a comparison it is still 0.025 after Holm's adjustment.
 _FLIPS_A_PAIR = 40

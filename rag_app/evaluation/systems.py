@@ -26,6 +26,7 @@ from rag_app.config import RetrieverName
 from rag_app.errors import UsageError
 
 NO_GENERATOR = "none"
+LONGEST_NAME = 80
 Fusion = Literal["evidence", "reciprocal rank", "z-scores"]
 
 
@@ -54,7 +55,7 @@ class SystemSpec(_Spec):
     Clarke, Buettcher 2009). `generator` None: that of the comparison.
     """
 
-    name: str = Field(min_length=1, max_length=80)
+    name: str = Field(min_length=1, max_length=LONGEST_NAME)
     retriever: RetrieverName = "hybrid"
     embed_model: str | None = None
     fusion: Fusion = "evidence"
@@ -78,13 +79,34 @@ class SystemSpec(_Spec):
 
 def usual_systems(embed_models: Sequence[str], generator: str | None) -> tuple[SystemSpec, ...]:
     """Return keyword search, and dense and hybrid search under each embedding model."""
-    systems = [SystemSpec(name="keyword", retriever="keyword", generator=generator)]
-    for model in embed_models:
-        systems += [
-            SystemSpec(name=f"{model}, {kind}", retriever=kind, embed_model=model, generator=generator)
-            for kind in ("dense", "hybrid")
-        ]
-    return tuple(systems)
+    return chosen_systems(embed_models, ("keyword", "dense", "hybrid"), (generator,))
+
+
+def chosen_systems(
+    embed_models: Sequence[str], retrievers: Sequence[RetrieverName], generators: Sequence[str | None]
+) -> tuple[SystemSpec, ...]:
+    """Return each retriever under each embedding model with each generator; keyword search needs no model and comes first.
+
+    A generator is in the names where there are several.
+    """
+    kinds: list[tuple[str | None, RetrieverName]] = [(None, "keyword")] if "keyword" in retrievers else []
+    kinds += [(model, kind) for model in embed_models for kind in retrievers if kind != "keyword"]
+    return tuple(
+        SystemSpec(
+            name=_name(model, kind, generator if len(generators) > 1 else None),
+            retriever=kind,
+            embed_model=model,
+            generator=generator,
+        )
+        for model, kind in kinds
+        for generator in generators
+    )
+
+
+def _name(*parts: str | None) -> str:
+    """Return what tells a system from others; of what is too long, a folder's path, the end does."""
+    name = ", ".join(part for part in parts if part is not None)
+    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
 
 
 def read_systems(path: Path, generator: str | None) -> tuple[SystemSpec, ...]:

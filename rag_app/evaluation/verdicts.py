@@ -137,14 +137,14 @@ def _what_is_missing(pair: Pair) -> str:
         return (
             f"{_MOST_QUESTIONS:,} more like these would not tell: ask about more documents, or choose another margin."
         )
-    more = _rounded_up(pair.more_questions)
+    more = rounded_up(pair.more_questions)
     questions = "1 more question" if more == 1 else f"{more:,} more questions"
     shown = f"These could show a difference of {pair.smallest:.3f}" if pair.smallest < 1 else "These could show none"
     return f"Ask about {questions}. {shown}."
 
 
-def _rounded_up(number: int) -> int:
-    """Two digits are all that such a forecast has."""
+def rounded_up(number: int) -> int:
+    """Return a forecast of questions with the two digits that it has at most."""
     step: int = 10 ** max(0, len(str(number)) - 2)
     return -(-number // step) * step
 

@@ -126,6 +126,15 @@ def draft_questions(
     return Drafts(questions, count, len({one.span.document for one in questions if one.span}), notes, counts)
 
 
+def answerable_questions(knowledge_base: KnowledgeBase, count: int, *, seed: int = 0) -> Iterator[str]:
+    """Yield questions that the passages answer, in the documents' own words: one of each document in turn.
+
+    So many documents are looked at as give several for each of `count`. The base has a passage.
+    """
+    for one in _candidates(knowledge_base, HeldWords(knowledge_base), count, seed):
+        yield one.wording.question
+
+
 def _draw_all(
     drawing: _Drawing, held: HeldWords, count: int, seed: int, llm: LLM | None, on_progress: Callable[[int], None]
 ) -> str:
