@@ -42,11 +42,13 @@ class Retrieved:
     """The passages were found; nothing is written yet. `nodes` are the same, as LlamaIndex has them.
 
     Where `is_found` is false they are the closest ones, and none of them answers the question: nothing will be written.
+    `ranked` are the passages as they were found, before those that stand side by side were joined for the generator.
     """
 
     passages: tuple[Passage, ...]
     nodes: tuple[NodeWithScore, ...]
     is_found: bool = True
+    ranked: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,13 +108,14 @@ class CitedQueryEngine(BaseQueryEngine):
             yield Rephrased(standalone)
         nodes = self._found(standalone.question, clock)
         wanted = 1 - self._answering.false_alarm_rate
-        found = is_found(passages_of(nodes), wanted)
+        ranked = passages_of(nodes)
+        found = is_found(ranked, wanted)
         budget = self._writer.budget if self._writer is not None and found else None
         if budget is not None and self._neighbours is not None:
             nodes = self._neighbours.joined(nodes, budget.size, budget.room(standalone.question))
             clock.lap("neighbours")
         passages = passages_of(nodes)
-        yield Retrieved(passages, tuple(nodes), found)
+        yield Retrieved(passages, tuple(nodes), found, ranked)
         draft = None
         if self._writer is not None and found:
             draft = yield from _timed(self._writer.write(standalone.question, passages), clock)

@@ -6,17 +6,18 @@ Models are loaded here as they were chosen. This module knows nothing of turns o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from rag_app.config import Settings
 from rag_app.errors import ModelError, RagAppError
-from rag_app.models.catalogue import QUOTE, load_catalogue
+from rag_app.models.catalogue import QUOTE
 from rag_app.ui.ask.narrowing import draw_narrowing
 from rag_app.ui.parts import show_notice
 from rag_app.ui.resources import live_knowledge_base, load_embedder, load_generator, load_reranker
+from rag_app.ui.words import language, say
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
     from rag_app.datatypes import Fingerprint
     from rag_app.store.live import LiveKnowledgeBase, Served
 
-PASSAGES_ONLY = "Passages only"
-QUOTES = "Quotes from the passages"
-_DEFAULT_GENERATOR = "Default for this machine"
+PASSAGES_ONLY = "none"
+DEFAULT = "default"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is chosen in the sidebar. `generator`: None for passages only, empty for the machine's default, or `quote`.
+    """What is chosen in the sidebar. `generator` is a model's name, `default` for the machine's, `quote`, or `none`.
 
     `only_in` holds the terms to which questions are narrowed.
     """
@@ -40,39 +40,69 @@ class Choice:
     live: LiveKnowledgeBase
     served: Served
     fingerprint: Fingerprint
-    generator: str | None
+    generator: str
     only_in: tuple[str, ...]
+
+    def with_models(self, embedder: str, generator: str) -> Choice:
+        """Return the choice with another embedding model of the base, by name, and another generator."""
+        fingerprints = {model.model: model for model in self.served.knowledge_base.models}
+        return replace(self, fingerprint=fingerprints.get(embedder, self.fingerprint), generator=generator)
 
 
 def draw_sidebar(settings: Settings, names: list[str]) -> Choice:
     """Draw the sidebar; return what is chosen in it."""
     with st.sidebar:
-        name = st.selectbox("Knowledge base", names, key="kb", bind="query-params") or names[0]
+        name = st.selectbox(say("ask.choice.knowledge_base"), names, key="kb", bind="query-params") or names[0]
         live = live_knowledge_base(settings.indexes, name)
         served = live.current()
         models = {model.model: model for model in served.knowledge_base.models}
-        model = st.selectbox("Embedding model", list(models), key=f"model {name}")
-        generator = st.selectbox("Answers written by", _generators(settings), key="generator")
+        model = st.selectbox(say("ask.choice.model"), list(models), key=f"model {name}", persist_state="session")
+        _say_again("generator")
+        generator = st.selectbox(
+            say("ask.choice.generator"),
+            generators(settings),
+            key="generator",
+            format_func=generator_name,
+            persist_state="session",
+        )
         only_in = draw_narrowing(served.knowledge_base)
     fingerprint = models[model] if model in models else served.knowledge_base.models[0]
-    chosen = {PASSAGES_ONLY: None, _DEFAULT_GENERATOR: "", QUOTES: QUOTE}.get(generator or "", generator)
-    return Choice(live, served, fingerprint, chosen, only_in)
+    return Choice(live, served, fingerprint, generator or DEFAULT, only_in)
 
 
-def _generators(settings: Settings) -> list[str]:
+def _say_again(key: str) -> None:
+    """Have the browser show a choice in the language of the page, which was shown in another one before."""
+    shown_in = f"language of {key}"
+    if key in st.session_state and st.session_state.get(shown_in, language()) != language():
+        st.session_state[key] = st.session_state[key]  # the browser keeps what it shows until it is set
+    st.session_state[shown_in] = language()
+
+
+def generators(settings: Settings) -> list[str]:
     """Return what may write the answers: what is configured, else the default, then what is on this machine."""
-    from rag_app.models.hub import find_on_machine
+    return list(dict.fromkeys([settings.generator or DEFAULT, *_generators_here(), QUOTE, PASSAGES_ONLY]))
 
-    rows = load_catalogue().generators
-    here = [row.alias or row.id for row in rows if find_on_machine(row.id, row) is not None]
-    first = settings.generator or _DEFAULT_GENERATOR
-    first = QUOTES if first == QUOTE else first
-    return list(dict.fromkeys([first, *here, QUOTES, PASSAGES_ONLY]))
+
+@st.cache_data(show_spinner=False, ttl="10s")
+def _generators_here() -> list[str]:
+    """Return the generators on this machine; looking for them at every click would be slow."""
+    from rag_app.models.generating.on_machine import generators_on_machine
+
+    return generators_on_machine()
+
+
+def generator_name(generator: str) -> str:
+    """Return what a generator is called on the page."""
+    if generator == DEFAULT:
+        return say("ask.choice.default")
+    if generator == QUOTE:
+        return say("ask.choice.quotes")
+    return say("ask.choice.none") if generator == PASSAGES_ONLY else generator
 
 
 def choose_quotes() -> None:
     """Have the next questions answered by quotes."""
-    st.session_state["generator"] = QUOTES
+    st.session_state["generator"] = QUOTE
 
 
 def afresh(error: RagAppError) -> RagAppError:
@@ -82,12 +112,12 @@ def afresh(error: RagAppError) -> RagAppError:
 
 def chosen_generator(choice: Choice, settings: Settings) -> tuple[LLM | Literal["quote"] | None, RagAppError | None]:
     """Return what writes, and why nothing does where a generator was asked for and cannot be loaded."""
-    if choice.generator is None:
+    if choice.generator == PASSAGES_ONLY:
         return None, None
     if choice.generator == QUOTE:
         return "quote", None
     try:
-        return load_generator(choice.generator or None, settings), None
+        return load_generator(None if choice.generator == DEFAULT else choice.generator, settings), None
     except ModelError as error:
         return None, afresh(error)
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from rag_app.retrieval.choices import choices_of, terms_of_choice
-from rag_app.ui.parts import counted, note_html
+from rag_app.ui.parts import note_html
+from rag_app.ui.words import say
 
 if TYPE_CHECKING:
     from rag_app.store.knowledge_base import KnowledgeBase
@@ -32,18 +33,16 @@ def draw_narrowing(knowledge_base: KnowledgeBase) -> tuple[str, ...]:
     listed = (choices.folders, choices.types, choices.languages)
     if not is_dated and all(len(values) < _WORTH_A_CHOICE for values in listed):
         return ()
-    with st.expander("Only in"):
-        folders = _several("Folders", choices.folders, keys["folders"])
+    with st.expander(say("ask.narrowing.title")):
+        folders = _several(say("ask.narrowing.folders"), choices.folders, keys["folders"])
         if choices.unlisted_folders:
-            st.caption(
-                f"{counted(choices.unlisted_folders, 'folder')} further down can be named in `rag-app ask --filter`."
-            )
-        types = _several("Types", choices.types, keys["types"])
-        languages = _several("Languages", choices.languages, keys["languages"])
+            st.caption(say("ask.narrowing.unlisted", count=choices.unlisted_folders))
+        types = _several(say("ask.narrowing.types"), choices.types, keys["types"])
+        languages = _several(say("ask.narrowing.languages"), choices.languages, keys["languages"])
         days = _days(dates, choices.undated, (keys["from"], keys["to"])) if is_dated else (None, None)
         terms = terms_of_choice(folders, types, languages, *days)
         st.button(
-            "Clear",
+            say("ask.narrowing.clear"),
             on_click=_clear,
             args=(knowledge_base.name,),
             disabled=not terms,
@@ -56,7 +55,7 @@ def draw_narrowing(knowledge_base: KnowledgeBase) -> tuple[str, ...]:
 
 def narrowed_to(terms: Sequence[str]) -> str:
     """Return what a question was narrowed to, in words."""
-    return f"Only in: {', '.join(terms)}"
+    return say("ask.narrowing.to_terms", terms=", ".join(terms))
 
 
 def _keys(name: str) -> dict[str, str]:
@@ -69,16 +68,16 @@ def _several(label: str, values: Sequence[str], key: str) -> list[str]:
     if len(values) < _WORTH_A_CHOICE:
         return chosen
     st.session_state[key] = chosen
-    return st.multiselect(label, values, key=key, placeholder="All")
+    return st.multiselect(label, values, key=key, placeholder=say("ask.narrowing.all"))
 
 
 def _days(ends: Sequence[date], undated: int, keys: tuple[str, str]) -> tuple[date | None, date | None]:
     """Draw a choice of the first and the last day, either of which may be left open."""
     first, last = ends
-    begin = _day("From", first, last, keys[0])
-    end = _day("To", begin or first, last, keys[1])
+    begin = _day(say("ask.narrowing.from"), first, last, keys[0])
+    end = _day(say("ask.narrowing.to"), begin or first, last, keys[1])
     if undated:
-        st.caption(f"{counted(undated, 'document')} without a date: left out where dates are chosen.")
+        st.caption(say("ask.narrowing.undated", count=undated))
     return begin, end
 
 

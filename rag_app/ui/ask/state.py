@@ -5,11 +5,13 @@ This module knows nothing of questions.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from rag_app.ui.parts import note_html, show_notice
+from rag_app.ui.words import say
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -19,18 +21,31 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 1.0
 
 
+def version_words(generation: str, built: str) -> str:
+    """Return a generation and when it was built (ISO 8601) in words, by this machine's clock."""
+    return say(
+        "ask.version", generation=generation, built=f"{datetime.fromisoformat(built).astimezone():%Y-%m-%d %H:%M}"
+    )
+
+
+def version_of(served: Served) -> str:
+    """Return which generation is served, in words."""
+    manifest = served.knowledge_base.manifest
+    return version_words(manifest.generation, manifest.created_at)
+
+
 def draw_state(slot: DeltaGenerator, served: Served) -> bool:
     """Say which version answers and why it is not the live one; return whether its files are still being verified."""
     is_verifying = served.check.is_running
     with slot.container():
-        _draw_version(served.version, is_verifying=is_verifying)
+        _draw_version(version_of(served), is_verifying=is_verifying)
         if served.notice:
             show_notice(served.notice)
     return is_verifying
 
 
 def _draw_version(version: str, *, is_verifying: bool) -> None:
-    st.html(note_html(f"{version} · verifying its files ..." if is_verifying else version))
+    st.html(note_html(say("ask.verifying", version=version) if is_verifying else version))
 
 
 def follow_state(slot: DeltaGenerator, live: LiveKnowledgeBase, shown: Served, *, is_verifying: bool) -> None:
@@ -38,7 +53,7 @@ def follow_state(slot: DeltaGenerator, live: LiveKnowledgeBase, shown: Served, *
     served = live.current()
     if served.check.is_running:
         with slot.container():
-            _watch(served.version, served.check)
+            _watch(version_of(served), served.check)
             if served.notice:
                 show_notice(served.notice)
     elif is_verifying or (served.version, served.notice) != (shown.version, shown.notice):

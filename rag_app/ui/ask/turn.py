@@ -1,6 +1,6 @@
-"""A question on the page and what comes of it: passages first, then the answer as it is written, remarks under it.
+"""A question while it is answered: passages first, then the answer as it is written, each step kept.
 
-This module knows nothing of the page around it.
+This module knows nothing of the page around it, nor of how a turn looks once it is over.
 """
 
 from __future__ import annotations
@@ -14,59 +14,26 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from rag_app.config import Settings
-from rag_app.datatypes import Answer, Passage
 from rag_app.errors import RagAppError
-from rag_app.ui.ask.choice import Choice, afresh, chosen_engine, chosen_generator
-from rag_app.ui.ask.narrowing import narrowed_to
-from rag_app.ui.parts import (
-    answer_html,
-    asked_html,
-    busy_html,
-    counted,
-    note_html,
-    show_notice,
-    show_problem,
-    sources_html,
-    text_html,
-    unexpected,
-)
+from rag_app.store.records.conversations import Problem, Turn, TurnState
+from rag_app.ui.ask.choice import Choice, chosen_engine, chosen_generator
+from rag_app.ui.ask.conversation import Conversation, being_answered
+from rag_app.ui.parts import asked_html, busy_html, text_html, unexpected
+from rag_app.ui.passages import sources_html
 from rag_app.ui.resources import load_embedder
+from rag_app.ui.words import say
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from rag_app.answering.conversation import Exchange
-    from rag_app.answering.query_engine import CitedQueryEngine
-    from rag_app.store.live import Served, SumCheck
+    from rag_app.answering.query_engine import AnswerEvent, CitedQueryEngine
 
 # A question waits so long for files that are still being read; then it is answered, and the page says so.
 _PATIENCE_SECONDS = 2.0
 # The whole text is sent to the browser each time: a quick model must not keep both busy with it.
 _DRAWN_SECONDS = 0.05
-
-
-@dataclass
-class Turn:
-    """A question of this session and what has come of it so far.
-
-    It is changed in place while the answer is written: after a click on Stop, session state cannot be written any more.
-    `standalone` is what a follow-up was understood to ask, else empty. `version` is the generation that was asked and when it
-    was built, `check` reads its files; neither keeps it open. `fell_back` is true where it stood in for a live one that was
-    damaged. `only_in` holds the terms that it was narrowed to. `lacks_generator`: the one that was chosen cannot be loaded.
-    """
-
-    question: str
-    knowledge_base: str
-    standalone: str = ""
-    only_in: tuple[str, ...] = ()
-    version: str = ""
-    check: SumCheck | None = None
-    fell_back: bool = False
-    passages: tuple[Passage, ...] = ()
-    written: str = ""
-    answer: Answer | None = None
-    problem: RagAppError | None = None
-    lacks_generator: bool = False
+_KEPT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +44,23 @@ class Slots:
     status: DeltaGenerator
     text: DeltaGenerator
     sources: DeltaGenerator
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """A turn that is being answered, with the conversation that keeps it, and what it is asked of."""
+
+    turn: Turn
+    conversation: Conversation
+    choice: Choice
+    settings: Settings
+    slots: Slots
+
+    def keep(self) -> None:
+        self.conversation.keep(self.turn, self.settings)
+
+    def busy(self, stage: str) -> None:
+        self.slots.status.html(busy_html(stage))
 
 
 def history_of(turns: Sequence[Turn], name: str) -> list[Exchange]:
@@ -90,111 +74,110 @@ def history_of(turns: Sequence[Turn], name: str) -> list[Exchange]:
     ]
 
 
-def answer_turn(turn: Turn, history: Sequence[Exchange], choice: Choice, settings: Settings) -> None:
-    """Draw a turn while it happens. One that has a problem already is not asked."""
+def answer_turn(
+    turn: Turn, history: Sequence[Exchange], conversation: Conversation, choice: Choice, settings: Settings
+) -> None:
+    """Draw a turn while it happens, and keep what comes of it. One that has a problem already is not asked.
+
+    After a click on Stop nothing can be drawn and session state cannot be written any more; the turn can, and is kept.
+    """
     with st.chat_message("user"):
         st.html(text_html(turn.question))
-    with st.chat_message("assistant"):
+    with st.chat_message("assistant"), being_answered(turn):
         slots = Slots(*(st.empty() for _ in fields(Slots)))
+        asking = _Asking(turn, conversation, choice, settings, slots)
         try:
+            asking.keep()
             if turn.problem is None:
-                _ask(turn, history, choice, settings, slots)
+                _ask(asking, history)
+            turn.state = TurnState.DONE if turn.answer is not None else TurnState.FAILED
         except RagAppError as error:  # the passages that were found stay
-            turn.problem = afresh(error)
+            _fail(turn, error)
         except Exception as error:  # noqa: BLE001 - the edge: the turn is kept with a sentence
-            turn.problem = unexpected(error)
+            _fail(turn, unexpected(error))
         finally:
-            slots.status.empty()
-        _draw_remarks(turn, choice.served)
+            if turn.state is TurnState.UNDER_WAY:
+                turn.state = TurnState.STOPPED
+            asking.keep()
 
 
-def _ask(turn: Turn, history: Sequence[Exchange], choice: Choice, settings: Settings, slots: Slots) -> None:
+def _fail(turn: Turn, error: RagAppError) -> None:
+    turn.problem, turn.state = Problem(error.found, error.remedy), TurnState.FAILED
+
+
+def _ask(asking: _Asking, history: Sequence[Exchange]) -> None:
     """Load the models, then ask the generation that is whole by then."""
-    slots.status.html(busy_html("Loading the models ..."))
+    turn, choice, settings = asking.turn, asking.choice, asking.settings
+    asking.busy(say("ask.turn.loading"))
     load_embedder(choice.fingerprint, settings)
-    llm, turn.problem = chosen_generator(choice, settings)
-    turn.lacks_generator = turn.problem is not None
+    llm, problem = chosen_generator(choice, settings)
+    turn.lacks_generator = problem is not None
+    if problem is not None:
+        turn.problem = Problem(problem.found, problem.remedy)
     served = choice.live.current()
     if served.check.is_running:
-        slots.status.html(busy_html("Verifying the files ..."))
+        asking.busy(say("ask.turn.verifying"))
         served.check.wait(_PATIENCE_SECONDS)
         served = choice.live.current()
-    turn.version, turn.check, turn.fell_back = served.version, served.check, bool(served.notice)
-    _follow(chosen_engine(choice, served, llm, settings, turn.only_in), history, turn, slots)
+    manifest = served.knowledge_base.manifest
+    turn.generation, turn.built, turn.fell_back = manifest.generation, manifest.created_at, bool(served.notice)
+    asking.conversation.checks[turn.id] = served.check
+    _follow(chosen_engine(choice, served, llm, settings, turn.only_in), history, asking)
 
 
-def _follow(engine: CitedQueryEngine, history: Sequence[Exchange], turn: Turn, slots: Slots) -> None:
-    from rag_app.answering.query_engine import Answered, Rephrased, Retrieved
-    from rag_app.answering.writers import Waiting, Written
-
-    drawn = 0.0
-    slots.status.html(busy_html("Searching ..."))
-    with closing(engine.ask(turn.question, history)) as events:  # type: ignore[type-var]
+def _follow(engine: CitedQueryEngine, history: Sequence[Exchange], asking: _Asking) -> None:
+    kept = time.monotonic()
+    asking.busy(say("ask.turn.searching"))
+    drawing = _Drawing(asking)
+    with closing(engine.ask(asking.turn.question, history)) as events:  # type: ignore[type-var]
         for event in events:
-            match event:
-                case Rephrased():
-                    turn.standalone = event.standalone.question
-                    slots.asked.html(asked_html(turn.standalone))
-                case Retrieved():
-                    turn.passages = event.passages
-                    slots.sources.html(sources_html(event.passages, turn.standalone or turn.question))
-                    if event.is_found:
-                        slots.status.html(busy_html("Writing ..."))
-                case Waiting():
-                    slots.status.html(busy_html(_stage(event.place, turn.written)))
-                case Written():
-                    if not turn.written:
-                        slots.status.html(busy_html("Writing ..."))
-                    turn.written += event.text
-                    if time.monotonic() - drawn >= _DRAWN_SECONDS:
-                        slots.text.html(text_html(turn.written))
-                        drawn = time.monotonic()
-                case Answered():
-                    turn.answer = event.answer
-                    _draw_answer(turn, slots)
+            drawing.take(event)
+            if time.monotonic() - kept >= _KEPT_SECONDS:
+                asking.keep()
+                kept = time.monotonic()
+
+
+class _Drawing:
+    """Draws what happens, and notes it in the turn."""
+
+    def __init__(self, asking: _Asking) -> None:
+        self._asking = asking
+        self._drawn = 0.0
+
+    def take(self, event: AnswerEvent) -> None:
+        """Draw an event."""
+        from rag_app.answering.query_engine import Answered, Rephrased, Retrieved
+        from rag_app.answering.writers import Waiting, Written
+
+        turn, slots = self._asking.turn, self._asking.slots
+        match event:
+            case Rephrased():
+                turn.standalone = event.standalone.question
+                slots.asked.html(asked_html(turn.standalone))
+            case Retrieved():
+                turn.passages = event.passages
+                slots.sources.html(sources_html(event.passages, turn.standalone or turn.question))
+                self._asking.keep()
+                if event.is_found:
+                    self._asking.busy(say("ask.turn.writing"))
+            case Waiting():
+                self._asking.busy(_stage(event.place, turn.written))
+            case Written():
+                self._write(event.text)
+            case Answered():
+                turn.answer = event.answer
+
+    def _write(self, text: str) -> None:
+        turn, slots = self._asking.turn, self._asking.slots
+        if not turn.written:
+            self._asking.busy(say("ask.turn.writing"))
+        turn.written += text
+        if time.monotonic() - self._drawn >= _DRAWN_SECONDS:
+            slots.text.html(text_html(turn.written))
+            self._drawn = time.monotonic()
 
 
 def _stage(place: int, written: str) -> str:
     if place:
-        return f"Waiting: {counted(place, 'answer')} before this one ..."
-    return "Writing ..." if written else "Reading the passages ..."
-
-
-def draw_turn(turn: Turn, served: Served) -> None:
-    """Draw what came of a turn before."""
-    with st.chat_message("user"):
-        st.html(text_html(turn.question))
-    with st.chat_message("assistant"):
-        _draw_answer(turn, Slots(*(st.empty() for _ in fields(Slots))))
-        _draw_remarks(turn, served)
-        if turn.problem is None and turn.answer is None:
-            st.caption("Stopped.")
-
-
-def _draw_remarks(turn: Turn, served: Served) -> None:
-    """Say under a turn to what it was narrowed, what went wrong, and from which version it is where another is shown."""
-    if turn.only_in:
-        st.html(note_html(narrowed_to(turn.only_in)))
-    is_from_shown = (turn.knowledge_base, turn.version) == (served.knowledge_base.name, served.version)
-    if turn.version and (turn.fell_back or not is_from_shown):
-        reason = " The live version was damaged when it was asked." if turn.fell_back else ""
-        st.html(note_html(f"From {turn.knowledge_base}, {turn.version}.{reason}"))
-    if turn.check is not None and turn.check.problem:
-        show_notice(f"{turn.check.problem} This came from that version: ask again.")
-    if turn.problem is not None:
-        show_problem(turn.problem)
-
-
-def _draw_answer(turn: Turn, slots: Slots) -> None:
-    if turn.standalone:
-        slots.asked.html(asked_html(turn.standalone))
-    if turn.answer is None:
-        if turn.written:
-            slots.text.html(text_html(turn.written))
-    elif turn.answer.text is not None or turn.answer.abstained:
-        slots.text.html(answer_html(turn.answer))
-    citations = (
-        [citation for sentence in turn.answer.sentences for citation in sentence.citations] if turn.answer else []
-    )
-    if turn.passages:
-        slots.sources.html(sources_html(turn.passages, turn.standalone or turn.question, citations))
+        return say("ask.turn.waiting", count=place)
+    return say("ask.turn.writing") if written else say("ask.turn.reading")
