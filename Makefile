@@ -47,6 +47,7 @@ test: $(INSTALLED_DEV)
 	$(BIN)/python -m pytest -m "not matrix"
 
 test-all: $(INSTALLED_DEV)
+	$(PIP) --constraint constraints.txt --editable ".[peers]"
 	$(BIN)/python -m pytest
 
 check: $(INSTALLED_DEV)

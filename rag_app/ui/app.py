@@ -21,6 +21,7 @@ from rag_app.waiting_threads import let_threads_sleep
 
 # A file, since an icon by name would be fetched from a font server by the browser.
 ICON = Path(__file__).with_name("icon.png")
+CONTRAST = Path(__file__).with_name("contrast.css")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def main() -> None:
     """Draw the app once, as Streamlit does at every interaction."""
     let_threads_sleep()
     st.set_page_config(page_title="rag-app", page_icon=str(ICON))
+    st.html(CONTRAST)
     try:
         settings = load_settings()
     except RagAppError as error:

@@ -7,27 +7,32 @@ markup, so no image is fetched and no link can be followed. This module knows no
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from html import escape
 
 import streamlit as st
 
-from rag_app.answering.prompting.hostile_text import is_hostile
-from rag_app.datatypes import Answer, Citation, Passage
+from rag_app.datatypes import Answer
 from rag_app.errors import RagAppError
-from rag_app.text import matching_spans, printable
-from rag_app.ui.words import say
+from rag_app.language import language_of
+from rag_app.text import printable
+from rag_app.ui.words import language, say
 
 _log = logging.getLogger(__name__)
 
-# Of a passage's scores, those that its card shows before it is opened; where it has none of them, its first.
-_IN_SIGHT = ("probability", "cosine", "percentile")
+# What may follow a sentence of an answer: its markers, and white space.
+_AFTER_SENTENCE = re.compile(r"(?:[ \t]*\[\d+\])*\s*")
 
 # Colours are mixed from the text's own, so that they fit the light and the dark theme.
-_STYLE = """<style>
+STYLE = """<style>
 .rag-text { white-space: pre-wrap; overflow-wrap: anywhere; }
 .rag-cite { font-size: .75em; font-weight: 600; vertical-align: super; padding: 0 .15em; }
 .rag-unsupported { text-decoration: underline dotted; text-underline-offset: .2em; }
+.rag-aside { border-left: .25rem solid color-mix(in srgb, currentColor 35%, transparent); padding-left: .75rem; }
+.rag-cited { font-size: .8em; border: 1px solid currentColor; border-radius: .5rem; padding: 0 .4em; }
+.rag-point { display: flex; gap: .5em; margin: .15em 0; overflow-wrap: anywhere; }
 .rag-note { opacity: .75; font-size: .875em; margin: .5em 0 0; }
 .rag-source { border: 1px solid color-mix(in srgb, currentColor 22%, transparent); border-radius: .5rem;
   padding: .5rem .75rem; margin: .4rem 0; }
@@ -35,6 +40,7 @@ _STYLE = """<style>
 .rag-source summary::marker { content: ""; }
 .rag-name { font-weight: 600; overflow-wrap: anywhere; flex: 1 1 12rem; }
 .rag-score { font-variant-numeric: tabular-nums; }
+.rag-scores p { margin: 0 0 .3em; }
 .rag-lead { flex: 1 1 100%; opacity: .75; font-size: .875em; overflow: hidden; text-overflow: ellipsis;
   white-space: nowrap; }
 .rag-source[open] .rag-lead { display: none; }
@@ -50,12 +56,26 @@ _STYLE = """<style>
 
 def text_html(text: str) -> str:
     """Return text as HTML that shows it as it is."""
-    return f'{_STYLE}<div class="rag-text">{_safe(text)}</div>'
+    return f'{STYLE}<div class="rag-text">{safe(text)}</div>'
+
+
+def heading_html(text: str) -> str:
+    """Return a name, as of a model, that stands above what is said of it."""
+    return f'{STYLE}<div class="rag-name">{safe(text)}</div>'
+
+
+def points_html(points: Iterable[tuple[str, str]]) -> str:
+    """Return short statements, one a line, each behind a sign that says what kind it is."""
+    lines = "".join(
+        f'<div class="rag-point"><span aria-hidden="true">{escape(sign)}</span><span>{safe(text)}</span></div>'
+        for sign, text in points
+    )
+    return f"{STYLE}{lines}"
 
 
 def note_html(text: str) -> str:
     """Return a remark in small letters."""
-    return f'{_STYLE}<p class="rag-note">{_safe(text)}</p>'
+    return f'{STYLE}<p class="rag-note">{safe(text)}</p>'
 
 
 def busy_html(stage: str) -> str:
@@ -65,104 +85,73 @@ def busy_html(stage: str) -> str:
     that Streamlit writes on its outermost element.
     """
     stopped = f'<p class="rag-note rag-stopped">{escape(say("app.stopped"))}</p>'
-    return f'{_STYLE}<p class="rag-note rag-busy">{escape(stage)}</p>{stopped}'
+    return f'{STYLE}<p class="rag-note rag-busy">{escape(stage)}</p>{stopped}'
 
 
 def asked_html(standalone: str) -> str:
     """Return what a follow-up was understood to ask."""
-    return note_html(f"Asked as: {standalone}")
+    return note_html(say("ask.turn.asked_as", question=standalone))
+
+
+def aside_html(text: str) -> str:
+    """Return what stands where an answer would, and is none."""
+    return f'{STYLE}<div class="rag-text rag-aside">{safe(text)}</div>'
 
 
 def answer_html(answer: Answer) -> str:
     """Return an answer with its citations, unsupported sentences underlined, and a note on what that means."""
     if answer.abstained and not answer.text:
-        return text_html(answer.abstention)
+        return aside_html(answer.abstention)
     if not answer.sentences:
-        return text_html(answer.text or "Nothing was written. The passages that were found are below.")
+        return text_html(answer.text) if answer.text else aside_html(say("ask.answer.empty"))
     parts = []
-    for sentence in answer.sentences:
+    for sentence, gap in zip(answer.sentences, gaps_after(answer), strict=True):
         numbers = "".join(f'<span class="rag-cite">[{citation.n}]</span>' for citation in sentence.citations)
         kind = "" if sentence.supported else ' class="rag-unsupported"'
-        parts.append(f"<span{kind}>{_safe(sentence.text)}</span>{numbers}")
+        parts.append(f"<span{kind}>{safe(sentence.text)}</span>{numbers}{gap}")
+    return f'{STYLE}<div class="rag-text">{"".join(parts)}</div>{notes_html(answer)}'
+
+
+def notes_html(answer: Answer) -> str:
+    """Return what has to be said of an answer, in small letters below it."""
+    return STYLE + "".join(f'<p class="rag-note">{safe(note)}</p>' for note in answer_notes(answer))
+
+
+def answer_notes(answer: Answer) -> list[str]:
+    """Return what has to be said of an answer that was written: where it has no support, and where it ends too early."""
+    if not answer.sentences:
+        return []
     notes = [answer.abstention] if answer.abstention else []
     if answer.is_cited_by_computation:
-        notes.append(
-            "The generator's own citations were missing or wrong: the numbers were computed from the passages."
-        )
+        notes.append(say("ask.answer.computed"))
     if not all(sentence.supported for sentence in answer.sentences):
         missing = dict.fromkeys(part for sentence in answer.sentences for part in sentence.missing)
-        named = f" In none: {', '.join(missing)}." if missing else ""
-        notes.append(f"Underlined: no passage supports it.{named}")
+        unsupported = say("ask.answer.unsupported")
+        notes.append(f"{unsupported} {say('ask.answer.missing', parts=', '.join(missing))}" if missing else unsupported)
     if answer.is_cut:
-        notes.append("The answer ends here because it reached its longest.")
-    below = "".join(f'<p class="rag-note">{_safe(note)}</p>' for note in notes)
-    return f'{_STYLE}<div class="rag-text">{" ".join(parts)}</div>{below}'
+        notes.append(say("ask.answer.cut"))
+    return notes
 
 
-def sources_html(passages: Sequence[Passage], question: str, citations: Iterable[Citation] = ()) -> str:
-    """Return the passages as cards that open: number, document, page and two scores in sight, text and all scores inside.
-
-    In the text the words of the question are marked, and what is cited of it.
-    """
-    cited: dict[int, list[tuple[int, int]]] = {}
-    for citation in citations:
-        cited.setdefault(citation.n, []).append((citation.start, citation.end))
-    return _STYLE + "".join(_source_html(passage, question, cited.get(passage.n, [])) for passage in passages)
-
-
-def _source_html(passage: Passage, question: str, spans: Sequence[tuple[int, int]]) -> str:
-    page = f", {passage.pages}" if passage.pages else ""
-    notes = (
-        " > ".join(passage.heading_path),
-        passage.also_in_words and f"Also in {passage.also_in_words}",
-        passage.table_header,
-        is_hostile(passage) and "This passage speaks to the model, as an attack would: read it with care.",
-    )
-    above = "".join(f'<p class="rag-note">{_safe(note)}</p>' for note in notes if note)
-    scores = " · ".join(f"{escape(name)} {value:.3f}" for name, value in passage.scores.items())
-    in_sight = [name for name in _IN_SIGHT if name in passage.scores] or list(passage.scores)[:1]
-    main_score = " · ".join(f"{escape(name)} {passage.scores[name]:.3f}" for name in in_sight)
-    lead = " ".join(passage.text.split())[:160]
-    return (
-        f'<details class="rag-source"><summary><span>[{passage.n}]</span>'
-        f'<span class="rag-name">{_safe(passage.document)}{page}</span><span class="rag-score">{main_score}</span>'
-        f'<span class="rag-lead">{_safe(lead)}</span></summary>{above}'
-        f'<div class="rag-text">{_marked(passage, question, spans)}</div><p class="rag-note">{scores}</p></details>'
-    )
-
-
-def _marked(passage: Passage, question: str, spans: Sequence[tuple[int, int]]) -> str:
-    """Return the passage's text with the spans (offsets into the document) and the words of the question marked."""
-    words = matching_spans(passage.text, question)
-    parts = []
+def gaps_after(answer: Answer) -> list[str]:
+    """Return the white space after each sentence of an answer, as it was written: a list keeps its lines."""
+    text, gaps = answer.text or "", []
     position = 0
-    for start, end in sorted((start - passage.start, end - passage.start) for start, end in spans):
-        first = max(start, position)
-        if first < end:
-            parts.append(_with_words(passage.text, words, position, first))
-            parts.append(f"<mark>{_with_words(passage.text, words, first, end)}</mark>")
-            position = end
-    return "".join(parts) + _with_words(passage.text, words, position, len(passage.text))
+    for sentence in answer.sentences:
+        start = text.find(sentence.text, position)
+        if start < 0:
+            gaps.append(" ")
+            continue
+        after = _AFTER_SENTENCE.match(text, start + len(sentence.text))
+        position = after.end() if after else start + len(sentence.text)
+        between = text[start + len(sentence.text) : position]
+        gaps.append("\n" * min(between.count("\n"), 2) or (" " if between[-1:].isspace() else ""))
+    return gaps
 
 
-def _with_words(text: str, words: Sequence[tuple[int, int]], first: int, last: int) -> str:
-    """Return `text[first:last]` with the spans of words marked that lie in it, or the part of them that does."""
-    parts = []
-    for word in words:
-        start, end = max(word[0], first), min(word[1], last)
-        if start < end:
-            parts.append(f'{_safe(text[first:start])}<mark class="rag-word">{_safe(text[start:end])}</mark>')
-            first = end
-    return "".join(parts) + _safe(text[first:last])
-
-
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
+    """Return text as HTML shows it, with what would act or hide in it made visible."""
     return escape(printable(text))
-
-
-def counted(count: int, thing: str) -> str:
-    """Return how many there are: `1 document`, `3 documents`."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def unexpected(error: Exception) -> RagAppError:
@@ -171,13 +160,37 @@ def unexpected(error: Exception) -> RagAppError:
     return RagAppError(say("app.unexpected.found", kind=type(error).__name__), say("app.unexpected.remedy"))
 
 
+@contextmanager
+def problems_shown() -> Iterator[None]:
+    """Show whatever goes wrong in the block as a sentence: the edge of what is drawn again by itself, as a fragment is."""
+    try:
+        yield
+    except RagAppError as error:
+        show_problem(error)
+    except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person gets a sentence
+        show_problem(unexpected(error))
+
+
 def show_problem(error: RagAppError) -> None:
-    """Show what happened and what to do, both as plain text."""
+    """Show what happened and what to do, both as plain text.
+
+    Errors speak English. In another language the kind of error is told, and its own words are below a fold; what a page
+    says in that language itself is shown as it is.
+    """
     with st.container(border=True):
         st.badge(say("app.problem"), icon=":material/error:", color="red")
-        st.text(printable(error.found))
-        if error.remedy:
-            st.text(printable(error.remedy))
+        if language() in ("en", language_of(error.found).code):
+            _draw_words_of(error)
+            return
+        st.text(say(f"problems.{type(error).__name__}"))
+        with st.expander(say("app.problem_detail")):
+            _draw_words_of(error)
+
+
+def _draw_words_of(error: RagAppError) -> None:
+    st.text(printable(error.found))
+    if error.remedy:
+        st.text(printable(error.remedy))
 
 
 def show_notice(text: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.end_to_end.commands import run
+from tests.ui.handshake import check_refusals
 from tests.ui.server import free_port, running
 
 pytestmark = pytest.mark.slow
@@ -42,6 +43,9 @@ def test_the_wheel_holds_the_data_files_and_nothing_foreign(installed: Path) -> 
     data = (
         "models/catalogue.toml",
         "retrieval/foreign_questions.toml",
+        "doctor/sayings.toml",
+        "models/choosing/sayings.toml",
+        "ui/words/zh/problems.toml",
         "ui/icon.png",
         "ui/.streamlit/config.toml",
         *prompts,
@@ -80,6 +84,7 @@ def test_the_server_runs_from_the_wheel_with_the_shipped_configuration(installed
     with running(("rag_app", "serve", "--port", str(port)), port, {"PYTHONPATH": str(installed)}, tmp_path) as address:
         with urllib.request.urlopen(address, timeout=10) as response:
             assert response.status == 200
+        check_refusals(address)
         log = (tmp_path / "server.log").read_text()
     assert f"127.0.0.1:{port}" in log or f"localhost:{port}" in log
     assert "0.0.0.0" not in log

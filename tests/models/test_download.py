@@ -364,3 +364,31 @@ def test_the_message_for_model_scope_has_its_command() -> None:
     with pytest.raises(ModelNotAvailable) as caught:
         locate(MODEL, None, kind="embedding model", offline=True, hub="modelscope")
     assert f"'rag-app models install {MODEL} --hub modelscope'" in caught.value.remedy
+
+
+class Enough(Exception):
+    """Whoever follows the download has seen enough."""
+
+
+def test_who_follows_a_download_is_told_of_it_can_end_it_and_it_goes_on_from_there(hub: Hub) -> None:
+    weights = random.Random(1).randbytes(2 * PIECE + 5000)
+    hub.files["model.safetensors"] = weights
+    told: list[tuple[int, int]] = []
+
+    def end_it(done: int, total: int) -> None:
+        told.append((done, total))
+        if done > PIECE:
+            raise Enough
+
+    with pytest.raises(Enough):
+        locate(MODEL, None, kind="embedding model", offline=False, on_bytes=end_it)
+    assert told[0][0] == 0
+    assert told[-1][1] > len(weights)
+    hub.asked.clear()
+    told.clear()
+    found = locate(
+        MODEL, None, kind="embedding model", offline=False, on_bytes=lambda done, total: told.append((done, total))
+    )
+    assert (found.path / "model.safetensors").read_bytes() == weights
+    assert told[0][0] >= PIECE
+    assert hub.sent_of("model.safetensors")[-1].start >= PIECE

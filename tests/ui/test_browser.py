@@ -68,7 +68,7 @@ def test_documents_never_become_markup_or_requests(browser: Browser, address: st
     expect(hostile).to_contain_text("![x](http://127.0.0.1:9/a)")
     assert page.locator(".rag-source :is(img, script, svg, a, iframe)").count() == 0
     assert page.locator('[data-testid="stChatMessage"] .rag-text :is(img, script, svg, a, iframe)').count() == 0
-    assert page.title() == "rag-app"
+    assert page.title() == "Ask - rag-app"
     assert visit.requested == []
     visit.screenshot("hostile")
 

@@ -103,7 +103,7 @@ def test_a_follow_up_is_shown_as_it_was_understood_and_quotes_need_no_model(brow
     visit.page.get_by_label("Answers written by").click()
     visit.page.get_by_role("option", name="Quotes from the passages").click()
     visit.ask("How long is an account locked?")
-    assert "An account is locked for 30 minutes" in written(visit.page)
+    expect(visit.page.locator(".answer")).to_contain_text("An account is locked for 30 minutes")
     visit.ask("and what does the VPN need?")
     expect(
         visit.page.get_by_text("Asked as: How long is an account locked? And what does the VPN need?")

@@ -55,7 +55,7 @@ def notes(tmp_path: Path, tiny_embedder: Path) -> Notes:
 def at(monkeypatch: pytest.MonkeyPatch, notes: Notes) -> AppTest:
     """The page, asked for passages only."""
     at = page(monkeypatch, notes.indexes, "bundled")
-    return at.selectbox(key="generator").set_value("Passages only").run()
+    return at.selectbox(key="generator").set_value("none").run()
 
 
 def ask_for(at: AppTest, question: str) -> str:

@@ -44,7 +44,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path) -> Pa
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch, indexes: Path, page_generator: Path) -> AppTest:
     at = page(monkeypatch, indexes, page_generator)
-    at.selectbox(key="generator").set_value("Passages only").run()
+    at.selectbox(key="generator").set_value("none").run()
     assert not at.exception
     return at
 
@@ -112,7 +112,7 @@ def test_what_was_chosen_and_is_gone_with_a_new_version_is_no_longer_chosen(
     write(tmp_path, FILES)
     indexes = make(tmp_path, tiny_embedder)
     at = page(monkeypatch, indexes, page_generator)
-    at.selectbox(key="generator").set_value("Passages only").run()
+    at.selectbox(key="generator").set_value("none").run()
     at.multiselect[0].set_value(["docs/zh", "docs/en"]).run()
     at.date_input[0].set_value(date(2025, 6, 30)).run()
     (tmp_path / "docs/zh/密码.md").unlink()

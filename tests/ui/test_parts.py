@@ -8,8 +8,12 @@ from html.parser import HTMLParser
 import pytest
 
 from rag_app.answering.citing.citations import cite
-from rag_app.datatypes import Answer, Citation, Passage, Place
-from rag_app.ui.parts import answer_html, counted, note_html, sources_html, text_html
+from rag_app.datatypes import Answer, Citation, Passage, Place, Sentence
+from rag_app.errors import RagAppError
+from rag_app.ui.parts import answer_html, gaps_after, note_html, text_html
+from rag_app.ui.passages import passage_html, sources_html
+from rag_app.ui.words import said_in, texts_of
+from tests.ui.drawn_page import drawn
 
 PAYLOADS = {
     "script": "<script>alert(1)</script>",
@@ -70,6 +74,7 @@ def test_payloads_become_text(payload: str) -> None:
         text_html(payload),
         note_html(payload),
         sources_html([passage(payload, document=payload)], payload),
+        passage_html(passage(payload, document=payload), payload, [(100, 103)]),
         sources_html([replace(passage(payload), table_header=payload, also_in=(Place(payload, 1, 1, 0, 4),))], payload),
         answer_html(answer(f"{payload} is the answer.", passage(payload))),
     ):
@@ -166,8 +171,44 @@ def test_a_passage_that_speaks_to_the_model_is_flagged() -> None:
     assert said not in sources_html([passage("The account is locked for 30 minutes.")], "q")
 
 
-def test_one_is_not_several() -> None:
-    assert [counted(number, "passage") for number in (0, 1, 2)] == ["0 passages", "1 passage", "2 passages"]
+def test_a_list_keeps_its_lines_and_chinese_gets_no_spaces() -> None:
+    source = passage("一。二。三。")
+    given = replace(answer("", source), text="Two things: [1]\n- One. [1]\n- Two. 一。[1]二。")
+    texts = ("Two things:", "- One.", "- Two.", "一。", "二。")
+    given = replace(given, sentences=tuple(Sentence(text, (), supported=True) for text in texts))
+    assert gaps_after(given) == ["\n", "\n", " ", "", ""]
+    assert gaps_after(replace(given, text="Something else")) == [" "] * 5
+
+
+def test_what_is_cited_is_said_in_words_and_an_abstention_looks_different() -> None:
+    source = passage("The account is locked.")
+    cited = [Citation(1, "docs/a.md", 3, 100, 110, computed=False)]
+    assert ">cited<" in sources_html([source], "", cited)
+    assert ">cited<" not in sources_html([source], "")
+    nothing = replace(answer(None, abstained=True), abstention="No passage")
+    assert 'class="rag-text rag-aside"' in answer_html(nothing)
+    assert 'class="rag-text rag-aside"' not in answer_html(answer("The account is locked. [1]", source))
+
+
+def test_of_a_passage_as_long_as_a_book_the_part_that_is_cited_is_shown_and_the_rest_said() -> None:
+    text = "x" * 700_000 + "The lock lasts 30 minutes." + "y" * 300_000
+    book = replace(passage(text), heading_path=("h" * 5000,), table_header="| column " * 10_000)
+    cited = [(100 + 700_000, 100 + 700_026)]
+    citation = Citation(1, "docs/a.md", 3, *cited[0], computed=False)
+    for html, most in (
+        (sources_html([book], "lock", [citation]), 12_000),
+        (passage_html(book, "lock", cited), 70_000),
+    ):
+        assert len(html) < most
+        assert '<mark>The <mark class="rag-word">lock</mark> lasts 30 minutes.</mark>' in html
+        assert "of 1000026." in html
+    assert "Shown: characters" not in sources_html([passage("short")], "")
+
+
+def test_a_whole_passage_is_marked_as_its_card_is() -> None:
+    html = passage_html(passage("First sentence. Second sentence."), "sentence", [(116, 132)])
+    assert '<mark>Second <mark class="rag-word">sentence</mark>.</mark>' in html
+    assert "<summary>" not in html
 
 
 def test_a_probability_is_in_sight_where_there_is_one() -> None:
@@ -175,3 +216,48 @@ def test_a_probability_is_in_sight_where_there_is_one() -> None:
     summary = sources_html([replace(one, scores={**one.scores, "probability": 0.875})], "").partition("</summary>")[0]
     assert "probability 0.875 · cosine" in summary
     assert "probability" not in sources_html([one], "")
+
+
+def every_error(base: type[RagAppError] = RagAppError) -> list[type[RagAppError]]:
+    return [base, *(error for child in base.__subclasses__() for error in every_error(child))]
+
+
+def test_every_error_is_told_in_chinese_and_its_own_words_are_below_a_fold() -> None:
+    script = """
+from rag_app import errors
+from rag_app.ui.parts import show_problem
+from rag_app.ui.words import draw_language_choice
+
+draw_language_choice()
+for name in {names}:
+    show_problem(getattr(errors, name)("It is broken.", "Mend it."))
+"""
+    names = [error.__name__ for error in every_error() if error.__module__ == "rag_app.errors"]
+    at = drawn(script.format(names=names), language="zh")
+    assert not at.exception
+    own_words = ["It is broken.", "Mend it."]
+    assert [[text.value for text in fold.text] for fold in at.expander] == [own_words] * len(names)
+    told = [said_in("zh", f"problems.{name}") for name in names]
+    assert [text.value for text in at.text if text.value not in own_words] == told
+    english = drawn(script.format(names=names))
+    assert not english.expander
+    assert [text.value for text in english.text] == own_words * len(names)
+
+
+def test_what_a_page_says_in_chinese_itself_is_not_folded() -> None:
+    script = """
+from rag_app.errors import RagAppError
+from rag_app.ui.parts import show_problem
+from rag_app.ui.words import draw_language_choice
+
+draw_language_choice()
+show_problem(RagAppError("发生了意外错误。", "请重试。"))
+"""
+    at = drawn(script, language="zh")
+    assert not at.expander
+    assert [text.value for text in at.text] == ["发生了意外错误。", "请重试。"]
+
+
+def test_no_problem_is_told_that_does_not_exist() -> None:
+    known = {error.__name__ for error in every_error() if error.__module__ == "rag_app.errors"}
+    assert set(texts_of("zh", "problems")) == known

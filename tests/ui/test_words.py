@@ -46,7 +46,8 @@ def keys_in_code() -> tuple[set[str], set[str]]:
                 case ast.Call(func=ast.Name(id="say" | "said_in"), args=[*_, ast.Constant(value=str(key))]):
                     whole.add(key)
                 case ast.Call(
-                    func=ast.Name(id="say" | "said_in"), args=[*_, ast.JoinedStr(values=[ast.Constant(value=first), *_])]
+                    func=ast.Name(id="say" | "said_in"),
+                    args=[*_, ast.JoinedStr(values=[ast.Constant(value=first), *_])],
                 ):
                     begun.add(str(first))
     return whole, begun

@@ -48,7 +48,9 @@ new MutationObserver(() => {
 class Visit:
     """A page of the app, with what its browser asked for and complained of. Requests to anyone else are aborted."""
 
-    def __init__(self, browser: Browser, address: str, *, dark: bool = False, width: int = 1440) -> None:
+    def __init__(
+        self, browser: Browser, address: str, *, dark: bool = False, width: int = 1440, ready: str = INPUT
+    ) -> None:
         self.requested: list[str] = []
         self.errors: list[str] = []
         self.context = browser.new_context(
@@ -60,7 +62,7 @@ class Visit:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.route("**/*", lambda route: self._allow(route, urlsplit(address).netloc))
         self.page.goto(address)
-        self.page.wait_for_selector(INPUT, timeout=60_000)
+        self.page.wait_for_selector(ready, timeout=60_000)
 
     def _allow(self, route, host: str) -> None:
         url = urlsplit(route.request.url)

@@ -21,17 +21,20 @@ _CHOSEN = "lang"
 
 def draw_language_choice() -> None:
     """Draw the choice of the language; it is in the page's address, too."""
-    if _CHOSEN not in st.session_state and "lang" not in st.query_params:
-        st.session_state[_CHOSEN] = _preferred()
-    st.segmented_control(
+    asked = st.query_params.get(_CHOSEN)
+    if _CHOSEN not in st.session_state:
+        st.session_state[_CHOSEN] = asked if asked in LANGUAGES else _preferred()
+    chosen = st.segmented_control(
         "Language / 语言",
         list(LANGUAGES),
         format_func=LANGUAGES.__getitem__,
         key=_CHOSEN,
         required=True,
-        bind="query-params",
         label_visibility="collapsed",
     )
+    # Streamlit's own binding would write the name of the language there, not its code.
+    if chosen is not None and asked != chosen:
+        st.query_params[_CHOSEN] = chosen
 
 
 def language() -> str:
