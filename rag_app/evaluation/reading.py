@@ -40,6 +40,7 @@ def json_rows(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if line.strip():
             try:
                 row = json.loads(line)
+                json.dumps(row, ensure_ascii=False).encode()  # half a character can be escaped in JSON, and is no text
             except (ValueError, RecursionError) as error:
                 raise UsageError(f"{path}, line {number}, is not JSON: {error}.", FORMS) from error
             if not isinstance(row, dict):

@@ -21,7 +21,7 @@ from rag_app.waiting_threads import let_threads_sleep
 
 # A file, since an icon by name would be fetched from a font server by the browser.
 ICON = Path(__file__).with_name("icon.png")
-CONTRAST = Path(__file__).with_name("contrast.css")
+STYLE = Path(__file__).with_name("style.css")
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ def main() -> None:
     """Draw the app once, as Streamlit does at every interaction."""
     let_threads_sleep()
     st.set_page_config(page_title="rag-app", page_icon=str(ICON))
-    st.html(CONTRAST)
+    st.html(STYLE)
     try:
         settings = load_settings()
     except RagAppError as error:
         show_problem(error)
         return
-    with st.sidebar:
+    with st.container(horizontal=True, horizontal_alignment="right"):
         draw_language_choice()
     pages = {row.name: _page(row, settings) for row in PAGES}
     chosen = st.navigation(list(pages.values()), position="top")

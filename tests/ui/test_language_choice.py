@@ -1,4 +1,4 @@
-"""The language: chosen in the sidebar, kept in the address, taken from a link, and never a page without one."""
+"""The language: chosen at the top, kept in the address, taken from a link, and never a page without one."""
 
 from __future__ import annotations
 

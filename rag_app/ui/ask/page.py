@@ -143,9 +143,9 @@ def _draw_empty_state(settings: Settings, gone: RagAppError | None, conversation
     st.text(say("ask.empty.none", folder=settings.indexes.absolute()))
     draw_link("knowledge_bases")
     st.text(say("ask.empty.command"))
-    st.code("python -m ingest path/to/folder", language="bash")
+    st.code("python -m ingest path/to/folder", language=None)
     st.text(say("ask.empty.trial", model=settings.embed_model))
-    st.code(f"python -m ingest path/to/folder --embed-model {BUNDLED}", language="bash")
+    st.code(f"python -m ingest path/to/folder --embed-model {BUNDLED}", language=None)
     _draw_turns(Around(conversation, settings, Offered()))
 
 
