@@ -35,11 +35,12 @@ def compare(
         str, typer.Option(help="Writes answers to be compared: none, quote, or a generator.")
     ] = "none",
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many questions.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="So many questions, drawn by the seed.")] = None,
     answerable: Annotated[bool, typer.Option("--answerable", help="Questions with an answer only.")] = False,
     margin: Annotated[
         float | None, typer.Option(min=0.0001, max=0.5, help="Differences up to this count as none.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the resampling.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the resampling and of --sample.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write everything into one HTML file.")] = None,
     indexes: Indexes = None,
     offline: Offline = False,
@@ -64,6 +65,7 @@ def compare(
         systems=specs,
         knowledge_base=kb,
         limit=limit,
+        sample=sample,
         answerable_only=answerable,
         seed=SEED if seed is None else seed,
         margin=DEFAULT_MARGIN if margin is None else margin,

@@ -92,6 +92,27 @@ def test_two_searches_and_keywords_are_compared_down_to_the_answer(
     assert again == found, "what is known is not asked again, and comes to the same"
 
 
+def test_a_sample_is_drawn_by_the_seed_and_keeps_the_order_of_the_file(
+    run: Run, indexes: Path, tiny_embedder: Path, tmp_path: Path
+) -> None:
+    known = {"answer": "30 minutes", "source": "passwords.md"}
+    rows = [{"question": f"How long is account {number} locked?", **known} for number in range(40)]
+    path = write_questions(tmp_path / "many.jsonl", rows)
+    options: list[str | Path] = ["--kb", "small", "--embed-model", tiny_embedder, "--indexes", indexes, "--offline"]
+
+    def drawn(seed: int) -> list[str]:
+        report = tmp_path / f"{seed}.html"
+        result = run("compare", "--questions", path, *options, "--sample", "6", "--seed", str(seed), "--report", report)
+        assert result.code == 0, result.err
+        text = report.read_text(encoding="utf-8")
+        return [row["question"] for row in rows if row["question"] in text]
+
+    first, other = drawn(1), drawn(2)
+    assert (len(first), len(other)) == (6, 6)
+    assert first != other
+    assert first != [row["question"] for row in rows[:6]]
+
+
 def test_a_data_set_brings_its_own_passages(run: Run, tmp_path: Path, tiny_embedder: Path) -> None:
     path = tmp_path / "squad.json"
     path.write_text(json.dumps(SQUAD), encoding="utf-8")

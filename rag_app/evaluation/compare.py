@@ -8,6 +8,7 @@ This module knows nothing of commands or of how a comparison is shown.
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -90,6 +91,9 @@ def _chosen(question_set: QuestionSet, request: Request) -> QuestionSet:
         questions = tuple(question for question in questions if question.is_answerable)
     if request.limit is not None:
         questions = questions[: request.limit]
+    if request.sample is not None and request.sample < len(questions):
+        drawn = random.Random(request.seed).sample(range(len(questions)), request.sample)  # noqa: S311 - no secret
+        questions = tuple(questions[number] for number in sorted(drawn))
     if not questions:
         raise UsageError(f"No question of {question_set.name} is left to be asked.", "Raise --limit.")
     return replace(question_set, questions=questions)

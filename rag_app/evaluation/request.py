@@ -19,7 +19,9 @@ DEFAULT_MARGIN = 0.02
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be compared. `limit`: the first so many questions; `answerable_only`: of those with an answer.
+    """What is to be compared.
+
+    All questions, the first `limit`, or `sample` of them, drawn by the seed; with `answerable_only` of those with an answer.
 
     `knowledge_base` is asked unless the questions bring their own passages.
     """
@@ -28,6 +30,7 @@ class Request:
     systems: tuple[SystemSpec, ...]
     knowledge_base: str | None = None
     limit: int | None = None
+    sample: int | None = None
     answerable_only: bool = False
     seed: int = SEED
     margin: float = DEFAULT_MARGIN

@@ -45,7 +45,7 @@ def draw_systems(chosen: Chosen, settings: Settings, names: list[str]) -> Reques
         return None
     embed_models, retrievers = _draw_searches(models, base)
     generator = _draw_generator(settings)
-    limit, answerable_only, margin = _draw_more()
+    sample, answerable_only, margin = _draw_more()
     systems = chosen_systems(embed_models, retrievers, (generator,))
     st.text(say("evaluate.systems.count", count=len(systems), names=printable("; ".join(one.name for one in systems))))
     if len(systems) < 2:
@@ -55,7 +55,7 @@ def draw_systems(chosen: Chosen, settings: Settings, names: list[str]) -> Reques
         questions=chosen.path,
         systems=systems,
         knowledge_base=base,
-        limit=limit or None,
+        sample=sample or None,
         answerable_only=answerable_only,
         margin=margin,
     )
@@ -102,17 +102,17 @@ def _draw_generator(settings: Settings) -> str:
 
 
 def _draw_more() -> tuple[int, bool, float]:
-    """Draw what is seldom changed; return the limit of questions, whether they need an answer, and the margin."""
+    """Draw what is seldom changed; return how many questions are drawn, whether they need an answer, and the margin."""
     with st.expander(say("evaluate.systems.more"), icon=":material/tune:"):
-        limit = st.number_input(
-            say("evaluate.systems.limit"),
+        sample = st.number_input(
+            say("evaluate.systems.sample"),
             min_value=0,
             value=0,
-            help=say("evaluate.systems.limit_help"),
-            key="evaluate_limit",
+            help=say("evaluate.systems.sample_help"),
+            key="evaluate_sample",
         )
         answerable_only = st.toggle(say("evaluate.systems.answerable"), key="evaluate_answerable")
         margin = st.number_input(
             say("evaluate.systems.margin"), 0.001, 0.5, DEFAULT_MARGIN, 0.01, format="%.3f", key="evaluate_margin"
         )
-    return int(limit), answerable_only, float(margin)
+    return int(sample), answerable_only, float(margin)
