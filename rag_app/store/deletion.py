@@ -19,6 +19,7 @@ from rag_app.disk import sync
 from rag_app.errors import KnowledgeBaseBusy, StorageError, UsageError
 from rag_app.store import layout
 from rag_app.store.files import storage_error
+from rag_app.store.records import comparison_runs, conversations, question_sets
 
 # No knowledge base has such a name: it begins with a dot.
 _DELETED_PREFIX = ".rag-app-deleted-"
@@ -62,7 +63,7 @@ def describe(indexes: Path, name: str) -> Deletion:
 
 
 def delete(indexes: Path, name: str) -> Deletion:
-    """Delete a knowledge base, and what a deletion that was killed has left of others.
+    """Delete a knowledge base with what the app keeps of it, and what a deletion that was killed has left of others.
 
     Raises:
         KnowledgeBaseNameError: not a plain folder name.
@@ -93,6 +94,8 @@ def delete(indexes: Path, name: str) -> Deletion:
             f"'{name}' is deleted, but {error.filename or hidden} cannot be removed: {error.strerror}.",
             f"Remove the folder yourself: {hidden}",
         ) from error
+    for kept in (conversations, comparison_runs, question_sets):
+        kept.forget(indexes, name)
     return deleted
 
 

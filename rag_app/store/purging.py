@@ -170,7 +170,7 @@ class _Purge:
             file.unlink()
         for path in self._removed:
             for kept in (conversations, comparison_runs, question_sets):
-                kept.forget_document(self._base.parent, self._live.name, path)
+                kept.forget(self._base.parent, self._live.name, path)
         self._remove_uploads()
         calibrations = remove_calibrations(self._base)
         draft = self._draft(announce)

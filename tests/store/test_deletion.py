@@ -21,6 +21,8 @@ from rag_app.errors import (
 from rag_app.store import deletion, layout, writer
 from rag_app.store.deletion import delete, describe
 from rag_app.store.knowledge_base import KnowledgeBase
+from rag_app.store.records.conversations import Turn, keep_turn, kept_turns, new_id
+from rag_app.store.records.question_sets import DRAFTED_FROM, keep_rows, question_sets
 from tests.children import as_nobody, in_a_child
 from tests.conftest import MakeBase, SmallBase
 
@@ -39,6 +41,21 @@ def test_nothing_is_left_of_a_deleted_base_and_others_stay(small_base: SmallBase
     assert names(small_base.indexes) == ["other"]
     assert other.open().chunk_count == 3
     assert (deleted.kb, deleted.documents) == ("small", 3)
+
+
+def test_what_the_app_keeps_of_a_deleted_base_is_gone_with_it(small_base: SmallBase) -> None:
+    conversation = new_id()
+    for name in ("small", "other"):
+        keep_turn(small_base.indexes, conversation, Turn(f"Asked of {name}?", name))
+    drafted = [
+        {"question": "q", "answer": "a", "source": "docs/a.md", DRAFTED_FROM: name} for name in ("small", "other")
+    ]
+    keep_rows(small_base.indexes, "mine", drafted)
+    delete(small_base.indexes, "small")
+    assert [turn.question for turn in kept_turns(small_base.indexes, conversation)] == ["Asked of other?"]
+    (kept,) = question_sets(small_base.indexes)
+    assert '"small"' not in kept.read_text(encoding="utf-8")
+    assert '"other"' in kept.read_text(encoding="utf-8")
 
 
 def test_what_would_be_deleted_is_described_before(small_base: SmallBase, make_base: MakeBase) -> None:

@@ -89,17 +89,18 @@ def forget_run(indexes: Path, run: str) -> None:
         connection.execute("DELETE FROM comparison_runs WHERE id = ?", (run,))
 
 
-def forget_document(indexes: Path, knowledge_base: str, document: str) -> None:
-    """Remove the runs over a base that found a passage of a document: one that is purged is not kept here either.
+def forget(indexes: Path, knowledge_base: str, document: str | None = None) -> None:
+    """Remove the runs over a base that found a passage of a document, or all of them: what is purged is not kept here either.
 
     Raises:
         StorageError: they cannot be removed.
     """
     if not records_file(indexes).exists():
         return
-    named = f'"document": {json.dumps(document, ensure_ascii=False)}'
+    named = None if document is None else f'"document": {json.dumps(document, ensure_ascii=False)}'
     with records(indexes, _SCHEMA) as connection:
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute(
-            "DELETE FROM comparison_runs WHERE knowledge_base = ? AND instr(comparison, ?)", (knowledge_base, named)
+            "DELETE FROM comparison_runs WHERE knowledge_base = :base AND (:named IS NULL OR instr(comparison, :named))",
+            {"base": knowledge_base, "named": named},
         )

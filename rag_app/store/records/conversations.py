@@ -209,8 +209,8 @@ def delete_conversation(indexes: Path, conversation: str) -> None:
         connection.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
 
 
-def forget_document(indexes: Path, knowledge_base: str, document: str) -> None:
-    """Forget the turns for which a passage of a document was found: a document that is purged is not kept here either.
+def forget(indexes: Path, knowledge_base: str, document: str | None = None) -> None:
+    """Forget the turns for which a passage of a document was found, or all of a base: what is purged is not kept here.
 
     Raises:
         StorageError: they cannot be deleted.
@@ -220,7 +220,8 @@ def forget_document(indexes: Path, knowledge_base: str, document: str) -> None:
     with records(indexes, _SCHEMA) as connection:
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute(
-            "DELETE FROM turns WHERE json_valid(record) AND json_extract(record, '$.knowledge_base') = ? AND EXISTS "
-            "(SELECT 1 FROM json_each(record, '$.passages') WHERE json_extract(value, '$.document') = ?)",
-            (knowledge_base, document),
+            "DELETE FROM turns WHERE json_valid(record) AND json_extract(record, '$.knowledge_base') = :base "
+            "AND (:document IS NULL OR EXISTS "
+            "(SELECT 1 FROM json_each(record, '$.passages') WHERE json_extract(value, '$.document') = :document))",
+            {"base": knowledge_base, "document": document},
         )

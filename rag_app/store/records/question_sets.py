@@ -73,8 +73,8 @@ def forget_set(indexes: Path, name: str) -> None:
         raise StorageError(f"{file} cannot be removed: {error.strerror}.", "Remove it by hand.") from error
 
 
-def forget_document(indexes: Path, knowledge_base: str, document: str) -> None:
-    """Remove the questions that were drafted from a document of a base; those that people brought stay as they are.
+def forget(indexes: Path, knowledge_base: str, document: str | None = None) -> None:
+    """Remove the questions that were drafted from a document of a base, or all of it; those that people brought stay.
 
     Raises:
         StorageError: a set cannot be written.
@@ -88,12 +88,16 @@ def forget_document(indexes: Path, knowledge_base: str, document: str) -> None:
             _write(file, b"".join(kept))
 
 
-def _is_drafted_from(line: bytes, knowledge_base: str, document: str) -> bool:
+def _is_drafted_from(line: bytes, knowledge_base: str, document: str | None) -> bool:
     try:
         row = json.loads(line)
     except ValueError:  # a file that somebody changed by hand
         return False
-    return isinstance(row, dict) and (row.get(DRAFTED_FROM), row.get("source")) == (knowledge_base, document)
+    return (
+        isinstance(row, dict)
+        and row.get(DRAFTED_FROM) == knowledge_base
+        and (document is None or row.get("source") == document)
+    )
 
 
 def _keep(indexes: Path, name: str, content: bytes) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rag_app.evaluation.kept_comparisons import comparison_text
-from rag_app.store.records.comparison_runs import comparison_of, forget_document, forget_run, keep_run, runs
+from rag_app.store.records.comparison_runs import comparison_of, forget, forget_run, keep_run, runs
 from tests.comparisons import made_comparison
 
 
@@ -28,8 +28,8 @@ def test_a_purged_document_is_in_no_run_that_is_kept(tmp_path: Path) -> None:
     text = comparison_text(comparison)
     for base in ("kb", "other"):
         keep_run(tmp_path, text, dataset="d", knowledge_base=base, questions=4, systems=2)
-    forget_document(tmp_path / "nothing", "kb", document)
-    forget_document(tmp_path, "kb", document[1:])
+    forget(tmp_path / "nothing", "kb", document)
+    forget(tmp_path, "kb", document[1:])
     assert len(runs(tmp_path)) == 2
-    forget_document(tmp_path, "kb", document)
+    forget(tmp_path, "kb", document)
     assert [row.knowledge_base for row in runs(tmp_path)] == ["other"]

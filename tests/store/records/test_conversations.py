@@ -15,7 +15,7 @@ from rag_app.store.records.conversations import (
     Turn,
     TurnState,
     delete_conversation,
-    forget_document,
+    forget,
     is_conversation_id,
     keep_turn,
     kept_turn,
@@ -119,14 +119,14 @@ def test_what_a_document_that_is_purged_has_come_to_is_forgotten(tmp_path: Path)
     other.knowledge_base = "other"
     for one in (turn, other, Turn("no passages?", "small")):
         keep_turn(tmp_path, conversation, one)
-    forget_document(tmp_path, "small", "docs/密码.md")
+    forget(tmp_path, "small", "docs/密码.md")
     assert [one.question for one in kept_turns(tmp_path, conversation)] == ["问？", "no passages?"]
     assert kept_turn(tmp_path, turn.id) is None
     assert kept_turn(tmp_path, other.id) == other
 
 
 def test_nothing_is_made_to_forget_in(tmp_path: Path) -> None:
-    forget_document(tmp_path, "small", "docs/a.md")
+    forget(tmp_path, "small", "docs/a.md")
     assert not records_file(tmp_path).exists()
 
 

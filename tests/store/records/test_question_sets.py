@@ -11,7 +11,7 @@ from rag_app.errors import UsageError
 from rag_app.evaluation.datasets import read_questions
 from rag_app.store.records.question_sets import (
     DRAFTED_FROM,
-    forget_document,
+    forget,
     forget_set,
     keep_file,
     keep_rows,
@@ -70,6 +70,6 @@ def test_questions_drafted_from_a_purged_document_go_and_others_stay(tmp_path: P
     keep_file(tmp_path, "own.jsonl", json.dumps({**ROWS[0], "source": "x.md"}).encode() + b"\nno json\n")
     keep_file(tmp_path, "own.csv", b"question,answer,source\nq,a,x.md\n")
     before = [file.read_bytes() for file in question_sets(tmp_path)[1:]]
-    forget_document(tmp_path, "kb", "x.md")
+    forget(tmp_path, "kb", "x.md")
     assert [json.loads(line) for line in question_sets(tmp_path)[0].read_text().splitlines()] == drafted[1:]
     assert [file.read_bytes() for file in question_sets(tmp_path)[1:]] == before
