@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from tests.conftest import REPOSITORY, TEXTS
 from tests.real_bases import build_small
 from tests.ui.server import free_port, running
-from tests.ui.visit import LOOKS, Visit, require_chromium
+from tests.ui.visit import SOME_LOOKS, Visit, require_chromium
 
 require_chromium()
 pytestmark = pytest.mark.browser
@@ -41,7 +41,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path, page_
         yield url
 
 
-@pytest.mark.parametrize(("dark", "width"), LOOKS)
+@pytest.mark.parametrize(("dark", "width"), SOME_LOOKS)
 def test_a_question_is_answered_with_passages_first(browser: Browser, address: str, dark: bool, width: int) -> None:
     visit = Visit(browser, address, dark=dark, width=width)
     visit.ask("How long is an account locked after 5 failed sign-ins?")

@@ -15,7 +15,7 @@ from tests.conftest import HANDBOOK, REPOSITORY, TEXTS
 from tests.real_bases import build_small
 from tests.ui.server import free_port, running
 from tests.ui.test_browser_answers import STOP, begin, wait_for_text, written
-from tests.ui.visit import INPUT, LOOKS, Visit, require_chromium
+from tests.ui.visit import INPUT, SOME_LOOKS, Visit, require_chromium
 
 require_chromium()
 pytestmark = pytest.mark.browser
@@ -94,7 +94,7 @@ def test_a_reload_stops_an_answer_and_keeps_what_was_written(browser: Browser, a
     other.page.locator(STOP).click()
 
 
-@pytest.mark.parametrize(("dark", "width"), LOOKS)
+@pytest.mark.parametrize(("dark", "width"), SOME_LOOKS)
 def test_a_number_in_the_answer_opens_its_source(browser: Browser, address: str, dark: bool, width: int) -> None:
     visit = Visit(browser, address, dark=dark, width=width)
     choose_quotes(visit.page)

@@ -16,7 +16,7 @@ from rag_app.config import load_settings
 from rag_app.store import layout
 from tests.conftest import REPOSITORY
 from tests.ui.server import free_port, running
-from tests.ui.visit import LOOKS, Visit, require_chromium
+from tests.ui.visit import SOME_LOOKS, Visit, require_chromium
 
 require_chromium()
 pytestmark = pytest.mark.browser
@@ -196,7 +196,7 @@ STAYS_IDLE = """
 """
 
 
-@pytest.mark.parametrize(("dark", "width"), LOOKS)
+@pytest.mark.parametrize(("dark", "width"), SOME_LOOKS)
 def test_the_notice_in_every_look(browser: Browser, damaged_site: Site, dark: bool, width: int) -> None:
     visit = Visit(browser, damaged_site.address, dark=dark, width=width)
     visit.ask("When does the shuttle leave?")

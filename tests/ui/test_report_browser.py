@@ -14,7 +14,7 @@ from rag_app.evaluation.reporting.report import write_report
 from rag_app.text import printable
 from tests.comparisons import made_comparison
 from tests.hostile_comparison import PAYLOADS, hostile_comparison
-from tests.ui.visit import ARTIFACTS, LOOKS, require_chromium
+from tests.ui.visit import ARTIFACTS, SOME_LOOKS, require_chromium
 
 require_chromium()
 pytestmark = pytest.mark.browser
@@ -57,7 +57,7 @@ def opened(
     context.close()
 
 
-@pytest.mark.parametrize(("dark", "width"), LOOKS)
+@pytest.mark.parametrize(("dark", "width"), SOME_LOOKS)
 def test_it_fits_the_window_in_every_look(browser: Browser, report: Path, dark: bool, width: int) -> None:
     with opened(browser, report, dark=dark, width=width) as page:
         first = page.locator("#list > details").first

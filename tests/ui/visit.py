@@ -26,6 +26,8 @@ ARTIFACTS = REPOSITORY / "tests" / "artifacts"
 INPUT = '[data-testid="stChatInputTextArea"]'
 # The looks that a screenshot is taken of: dark or light, and the width of the window.
 LOOKS = [(False, 1440), (True, 1440), (False, 390), (True, 390)]
+# The same for tests: two that differ in both, and the others where all are run.
+SOME_LOOKS = [LOOKS[0], *(pytest.param(*look, marks=pytest.mark.matrix) for look in LOOKS[1:3]), LOOKS[3]]
 
 
 def require_chromium() -> None:
