@@ -41,7 +41,11 @@ def running(command: Sequence[str], port: int, environment: dict[str, str], fold
             yield address
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:  # a thread that imports or embeds ends when it is done with that
+                process.kill()
+                process.wait(timeout=20)
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -59,6 +59,7 @@ class Visit:
             viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
         )
         self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(120_000)  # other tests and builds may keep both processors busy
         self.page.add_init_script(WATCH)
         self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
