@@ -169,6 +169,7 @@ def test_a_rebuild_in_a_terminal_is_seen_on_the_open_page(
     expect(page.get_by_text("Another program is building")).to_have_count(0, timeout=20_000)
 
 
+@pytest.mark.matrix
 def test_a_folder_is_uploaded_with_its_shape_and_hostile_names_are_text(
     browser: Browser, address: str, folder: Path
 ) -> None:
