@@ -16,20 +16,17 @@ import argparse
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 from machine import machine
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from served_app import REPOSITORY, ServedApp, served_app
 
-REPOSITORY = Path(__file__).parent.parent
 HANDBOOK = REPOSITORY / "samples" / "helpdesk" / "handbook"
 STATIC = "own/app"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
@@ -65,10 +62,10 @@ def main() -> None:
         _row("base", next((line for line in built.splitlines() if "chunks;" in line), ""))
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         _first_paint(browser, folder, arguments.starts)
-        with _serving(folder) as (address, server):
-            _passages(browser, address)
-            _sessions(browser, address, server, arguments.sessions)
-            _swaps(browser, address, server, arguments.swaps)
+        with served_app(folder / "indexes", folder) as app:
+            _passages(browser, app)
+            _sessions(browser, app, arguments.sessions)
+            _swaps(browser, app, arguments.swaps)
         browser.close()
 
 
@@ -88,34 +85,13 @@ def _row(what: str, measured: str) -> None:
     print(f"| {what} | {measured} |", flush=True)
 
 
-@contextmanager
-def _serving(folder: Path) -> Iterator[tuple[str, int]]:
-    """Run the server; give its address and process id."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {"RAG_APP_GENERATOR": "quote", "PYTHONPATH": str(REPOSITORY)}
-    command = ["rag_app", "serve", "--port", str(port), "--indexes", str(folder / "indexes")]
-    server = subprocess.Popen([sys.executable, "-m", *command], cwd=folder, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(1200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}", server.pid
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
 def _first_paint(browser: Browser, folder: Path, starts: int) -> None:
     seconds = []
     for _ in range(starts):
-        with _serving(folder) as (address, _):
+        with served_app(folder / "indexes", folder) as app:
             page = browser.new_page()
             began = time.perf_counter()
-            page.goto(address)
+            page.goto(app.address)
             page.wait_for_selector("h1", timeout=WAIT)
             seconds.append(time.perf_counter() - began)
             page.close()
@@ -147,8 +123,8 @@ def _ask(page: Page, question: str) -> float:
     return seconds
 
 
-def _passages(browser: Browser, address: str) -> None:
-    page = _opened(browser, address)
+def _passages(browser: Browser, app: ServedApp) -> None:
+    page = _opened(browser, app.address)
     _ask(page, QUESTIONS[0])
     seconds = sorted(_ask(page, question) for question in QUESTIONS * 2)
     page.context.close()
@@ -158,8 +134,8 @@ def _passages(browser: Browser, address: str) -> None:
     )
 
 
-def _sessions(browser: Browser, address: str, server: int, count: int) -> None:
-    pages = [_opened(browser, address) for _ in range(count)]
+def _sessions(browser: Browser, app: ServedApp, count: int) -> None:
+    pages = [_opened(browser, app.address) for _ in range(count)]
     began = time.perf_counter()
     for number, page in enumerate(pages):
         page.locator(INPUT).fill(f"{QUESTIONS[number % len(QUESTIONS)]} (desk {number})")
@@ -175,14 +151,14 @@ def _sessions(browser: Browser, address: str, server: int, count: int) -> None:
     seconds = time.perf_counter() - began
     _row(
         f"{count} sessions ask at once",
-        f"all answered in {seconds:.1f} s, {failed} errors, {mixed} mixed up; {_megabytes(server):,.0f} MB",
+        f"all answered in {seconds:.1f} s, {failed} errors, {mixed} mixed up; {_megabytes(app.process):,.0f} MB",
     )
     for page in pages:
         page.context.close()
 
 
-def _swaps(browser: Browser, address: str, server: int, count: int) -> None:
-    page = _opened(browser, address)
+def _swaps(browser: Browser, app: ServedApp, count: int) -> None:
+    page = _opened(browser, app.address)
     megabytes = []
     for number in range(count):
         page.get_by_role("combobox").nth(1).click()
@@ -191,7 +167,7 @@ def _swaps(browser: Browser, address: str, server: int, count: int) -> None:
         page.wait_for_timeout(500)
         page.wait_for_selector(DONE, timeout=WAIT)
         _ask(page, QUESTIONS[number % len(QUESTIONS)])
-        megabytes.append(_megabytes(server))
+        megabytes.append(_megabytes(app.process))
     page.context.close()
     change = megabytes[-1] / megabytes[1] - 1
     _row(

@@ -11,21 +11,16 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+from served_app import REPOSITORY, served_app
 
-REPOSITORY = Path(__file__).parent.parent
 IMAGES = REPOSITORY / "docs" / "images"
 HANDBOOK = REPOSITORY / "samples" / "helpdesk" / "handbook"
 QUESTION = "How long is an account locked after 5 failed sign-ins in a row?"
@@ -46,13 +41,13 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         indexes = (arguments.indexes or _sample(Path(folder))).absolute()
-        with _running(indexes, Path(folder)) as address, sync_playwright() as playwright:
+        with served_app(indexes, Path(folder)) as app, sync_playwright() as playwright:
             chromium = shutil.which("chromium") or shutil.which("google-chrome")
             browser = playwright.chromium.launch(executable_path=chromium, args=["--headless", "--no-sandbox"])
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
             for name, take in (("answer", _take_answer), ("comparison", _take_comparison)):
                 if arguments.only in (None, name):
-                    take(page, address)
+                    take(page, app.address)
                     _keep(name, page.screenshot())
             browser.close()
 
@@ -72,31 +67,6 @@ def _sample(folder: Path) -> Path:
     )
     subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, check=True)
     return indexes
-
-
-@contextmanager
-def _running(indexes: Path, folder: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {"RAG_APP_GENERATOR": "quote", "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "-m", "rag_app", "serve", "--port", str(port), "--indexes", str(indexes)]
-    server = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        _wait_for(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(600):
-        with closing(socket.socket()) as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise SystemExit("the app did not start")
 
 
 def _ask(page: Page, card: str) -> None:

@@ -6,18 +6,17 @@ This module knows nothing of how a base is built.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
 from rag_app.config import Settings
-from rag_app.errors import KnowledgeBaseNameError, RagAppError
+from rag_app.errors import KnowledgeBaseNameError
 from rag_app.store.layout import checked_name, holds_something_else, proposed_name
 from rag_app.ui.knowledge_bases import work
 from rag_app.ui.knowledge_bases.links import close_base, open_base
 from rag_app.ui.knowledge_bases.models import draw_model_choice
-from rag_app.ui.knowledge_bases.uploading import Given, draw_sources, given_so_far, keep_files, problem_of
-from rag_app.ui.parts import show_notice, show_problem
+from rag_app.ui.knowledge_bases.uploading import Given, build_from, draw_sources, given_so_far
+from rag_app.ui.parts import show_notice
 from rag_app.ui.words import say
 
 _PLACE = "new"
@@ -56,21 +55,12 @@ def _propose(names: Sequence[str]) -> None:
 
 
 def _create(settings: Settings, name: str, names: Sequence[str], given: Given, model: str) -> None:
-    problem = _name_problem(settings, name, names) or problem_of(given, settings)
+    problem = _name_problem(settings, name, names)
     if problem:
         show_notice(problem)
-        return
-    try:
-        upload = keep_files(given, settings, name)
-    except RagAppError as error:
-        show_problem(error)
-        return
-    sources = [Path(given.path).expanduser()] if given.path else []
-    if not work.start_build(settings, name, sources=sources, upload=upload, models=[model]):
-        show_notice(say("knowledge_bases.work.busy", name=name))
-        return
-    open_base(name)
-    st.rerun()
+    elif build_from(given, settings, name, [model]):
+        open_base(name)
+        st.rerun()
 
 
 def _name_problem(settings: Settings, name: str, names: Sequence[str]) -> str:

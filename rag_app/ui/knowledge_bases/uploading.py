@@ -1,11 +1,11 @@
-"""Files from a browser or a folder of this machine, checked before anything of them is kept.
+"""Files from a browser or a folder of this machine: checked before anything of them is kept, then built from.
 
 This module knows nothing of what a build makes of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from rag_app.config import LimitSettings, Settings
+from rag_app.errors import RagAppError
 from rag_app.store.uploads import Refusal, Upload, keep_upload, refusal_of, safe_parts
 from rag_app.text import printable
+from rag_app.ui.knowledge_bases import work
 from rag_app.ui.knowledge_bases.markup import uploader_style_html
-from rag_app.ui.parts import note_html
+from rag_app.ui.parts import note_html, show_notice, show_problem
 from rag_app.ui.words import say
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ def given_so_far(place: str) -> Given:
     return Given(path=str(value or "").strip()) if kind == MACHINE else Given(files=tuple(value or ()))
 
 
-def problem_of(given: Given, settings: Settings) -> str:
+def _problem_of(given: Given, settings: Settings) -> str:
     """Return, as a sentence, why what was given is not taken; empty where it is."""
     if given.path:
         return _path_problem(Path(given.path).expanduser(), settings)
@@ -103,7 +105,25 @@ def problem_of(given: Given, settings: Settings) -> str:
     return "" if refusal is None else _refused(refusal)
 
 
-def keep_files(given: Given, settings: Settings, name: str) -> Upload | None:
+def build_from(given: Given, settings: Settings, name: str, models: Sequence[str] = ()) -> bool:
+    """Start a build of a knowledge base from what was given; return whether it began. Where it did not, the page says why."""
+    problem = _problem_of(given, settings)
+    if problem:
+        show_notice(problem)
+        return False
+    try:
+        upload = _keep_files(given, settings, name)
+    except RagAppError as error:
+        show_problem(error)
+        return False
+    sources = [Path(given.path).expanduser()] if given.path else []
+    is_started = work.start_build(settings, name, sources=sources, upload=upload, models=models)
+    if not is_started:
+        show_notice(say("knowledge_bases.work.busy", name=name))
+    return is_started
+
+
+def _keep_files(given: Given, settings: Settings, name: str) -> Upload | None:
     """Keep uploaded files below a knowledge base, and count them; None where there are none.
 
     Raises:
