@@ -167,7 +167,7 @@ class GeneratorWriter:
             if stream is not None:
                 stream.close()
         text = text.strip()
-        sentences = cite(text, prompt.passages, self._embedder)
+        sentences = cite(text, prompt.passages, self._embedder, question)
         # Signs that stood apart may have come together where a marker was taken out, or put in.
         clean = tuple(replace(sentence, text=plain.whole(sentence.text)) for sentence in sentences)
         return Draft(plain.whole(marked(text, sentences)), clean, prompt.name, is_cut=reason == _CUT)

@@ -71,7 +71,9 @@ def _numbers(match: re.Match[str]) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", match[1])]
 
 
-def cite(answer: str, passages: Sequence[Passage], embedder: SentenceEmbedder | None = None) -> tuple[Sentence, ...]:
+def cite(
+    answer: str, passages: Sequence[Passage], embedder: SentenceEmbedder | None = None, question: str = ""
+) -> tuple[Sentence, ...]:
     """Return the sentences of an answer, each with the passages that support it.
 
     What the generator stated is kept where the passage supports the sentence; where it does not, the best passage that does is
@@ -82,9 +84,10 @@ def cite(answer: str, passages: Sequence[Passage], embedder: SentenceEmbedder | 
         answer: as the generator wrote it.
         passages: those given to the generator, in the order of their numbers.
         embedder: tells what words leave open; None: words alone decide.
+        question: that it answers: "30 minutes." is understood with it.
     """
     parts = _split(answer)
-    alignments = align([part.text for part in parts], passages, embedder)
+    alignments = align([part.text for part in parts], passages, embedder, question)
     sentences = []
     for part, alignment in zip(parts, alignments, strict=True):
         citations = _citations(part, alignment, passages) or _joined_citations(part, passages, embedder)

@@ -26,6 +26,11 @@ _ATTRIBUTION = re.compile(
     rf"|{_HAN_SOURCE}(?:提到|指出|说明|表示)[，,：:了]?\s*)",
     re.IGNORECASE,
 )
+# "The answer is: 30 minutes." claims what follows.
+_ANSWER_IS = re.compile(
+    r"^(?:(?:the |my |short |final )*answer(?: to (?:the|your) question)?(?: is\b|:)|答案(?:是|为|：|:))[\s:：,，]*",
+    re.IGNORECASE,
+)
 _YES_OR_NO = re.compile(r"^(?:yes|no|是的?|不是|不|对|可以|不可以|没有)(?:[,，.。!！:：;；]+\s*|$)", re.IGNORECASE)
 # Nothing was found, or nothing is said: there is nothing to cite. What goes on after `but` may be a claim.
 _NOTHING_FOUND = re.compile(
@@ -71,9 +76,10 @@ _LOOKED_AT_AFTER = 40  # characters after a negation: its verb stands there
 
 
 def claim_of(sentence: str) -> str:
-    """Return the sentence without its list mark, its attribution to the passages, and its leading yes or no."""
+    """Return the sentence without its list mark, its attribution to the passages, "the answer is", its leading yes or no."""
     text = _LIST_MARK.sub("", sentence.strip())
     text = _ATTRIBUTION.sub("", text, count=1)
+    text = _ANSWER_IS.sub("", text, count=1)
     return _YES_OR_NO.sub("", text, count=1).strip()
 
 

@@ -36,8 +36,8 @@ _BESIDE = 40
 # The subject of a claim may be named a sentence before a pronoun; both stand at the beginning, within so many characters.
 _PRONOUN = re.compile(r"\b(?:he|she|it|they|his|her|its|their|this|these)\b|[他她它其该此这]", re.IGNORECASE)
 _BEGINNING = 40
-# A claim that shares fewer words and numbers than this with a span is not supported by it: "The answer is no." would be in
-# every passage that says "answer".
+# A claim that shares fewer words and numbers than this with a span is not supported by it. One that has no more, "30 minutes.",
+# is a bare answer: it is understood with its question, so that the span must speak of what was asked.
 _FEWEST_SHARED = 2
 # This share of a claim's words is enough; of Chinese, whose tokens are characters and pairs of them, less. From the lower one
 # upwards an embedding model is asked, but not about a claim of so few words that one of them makes all the difference:
@@ -72,7 +72,10 @@ class Alignment:
 
 
 def align(
-    sentences: Sequence[str], passages: Sequence[Passage], embedder: SentenceEmbedder | None = None
+    sentences: Sequence[str],
+    passages: Sequence[Passage],
+    embedder: SentenceEmbedder | None = None,
+    question: str = "",
 ) -> list[Alignment]:
     """Return what supports each sentence of an answer.
 
@@ -80,20 +83,26 @@ def align(
         sentences: without markers.
         passages: those the answer was written from.
         embedder: asked about sentences in a language that it reads, where words do not decide; None: words alone decide.
+        question: that they answer; a bare answer is understood with it.
     """
     sources = [Source(passage) for passage in passages]
     known = frozenset(chain.from_iterable(source.names for source in sources))
-    claims = [_Claim(sentence, known) for sentence in sentences]
+    claims = [_claim(sentence, known, question) for sentence in sentences]
     found = [[_candidate(claim, source) for source in sources] for claim in claims]
     near = _near(claims, found, sources, embedder) if embedder is not None else frozenset()
     return [_alignment(claim, of_claim, sources, near) for claim, of_claim in zip(claims, found, strict=True)]
 
 
 class _Claim:
-    """What is to be found of a sentence: its words, and apart from them its numbers and names."""
+    """What is to be found of a sentence: its words, and apart from them its numbers and names.
 
-    def __init__(self, sentence: str, known: frozenset[str]) -> None:
-        self.text = plain(searchable(claim_of(sentence)))
+    `question` is what a bare answer is understood with: what it states is to be found too, but is not missed in the answer.
+    """
+
+    def __init__(self, sentence: str, known: frozenset[str], question: str = "") -> None:
+        bare = claim_of(sentence)
+        self.text = plain(searchable(f"{question} {bare}" if question else bare))
+        self.answer = plain(searchable(bare))
         self.enough = _ENOUGH_CHINESE if CJK_CHARACTER.search(self.text) else _ENOUGH_WORDS
         self.quantities = stated_quantities(self.text)
         self.names = names_in(self.text, known)
@@ -104,6 +113,13 @@ class _Claim:
         stated: list[Quantity | Name] = [*self.quantities, *self.names]
         facts = [_Fact(self.text, fact) for fact in stated]
         self.facts = list({(fact.text, fact.beside, fact.is_subject): fact for fact in facts}.values())
+
+
+def _claim(sentence: str, known: frozenset[str], question: str) -> _Claim:
+    """Return what is to be found of a sentence; of a bare answer, with the question that it answers."""
+    claim = _Claim(sentence, known)
+    is_bare = bool(claim.facts) and len(claim.words) + len(claim.quantities) < _FEWEST_SHARED
+    return _Claim(sentence, known, question) if question and is_bare else claim
 
 
 class _Fact:
@@ -233,4 +249,5 @@ def _alignment(
         return Alignment(spans, ())
     lacking = [missing for _, missing in found if missing]
     nowhere = [fact.text for fact in claim.facts if not any(_holds(fact, source, source.parts) for source in sources)]
-    return Alignment(spans, min(lacking, key=len, default=tuple(dict.fromkeys(nowhere))))
+    missing = min(lacking, key=len, default=tuple(dict.fromkeys(nowhere)))
+    return Alignment(spans, tuple(text for text in missing if text in claim.answer))

@@ -162,6 +162,34 @@ def test_a_citation_points_at_the_sentence_of_the_document(answer: str, n: int, 
     assert PASSAGES[n - 1].start <= citation.start < citation.end <= PASSAGES[n - 1].end
 
 
+LOCKED = "How long is an account locked after 5 failed sign-ins?"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "n"),
+    [
+        (LOCKED, "The answer is: 30 minutes.", [1]),
+        (LOCKED, "30 minutes.", [1]),
+        (LOCKED, "Answer: 30 minutes [2].", [1]),
+        ("What does the VPN need?", "The answer is Harbour Connect 6.2.", [2]),
+        ("账号会被锁定多久？", "答案是：三十分钟。", [3]),
+        (LOCKED, "The answer is: 40 minutes.", []),
+        ("How long does the VPN need?", "The answer is: 30 minutes.", []),
+        ("How long is an account locked after 9 failed sign-ins?", "30 minutes.", []),
+        ("What does the VPN need?", "The answer is: no.", []),
+        ("", "30 minutes.", []),
+    ],
+)
+def test_a_bare_answer_is_understood_with_its_question(question: str, answer: str, n: list[int]) -> None:
+    assert numbers(cite(answer, PASSAGES, question=question)) == [n]
+
+
+def test_what_a_question_states_is_not_missed_in_its_answer() -> None:
+    (sentence,) = cite("The answer is: 40 minutes.", PASSAGES, question="How long, after 9 sign-ins, is it locked?")
+    assert not sentence.supported
+    assert "9" not in " ".join(sentence.missing)
+
+
 def test_citations_are_computed_where_the_generator_gave_none() -> None:
     sentences = cite("An account is locked for 30 minutes. 账号会被锁定三十分钟。", PASSAGES)
     assert numbers(sentences) == [[1], [3]]
