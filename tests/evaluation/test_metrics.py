@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,6 +70,33 @@ def test_rankings_are_judged_by_the_formulas(grades: dict[int, int], ranking: li
 
 def discounted(gains: Sequence[int]) -> float:
     return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains[:10], start=1))
+
+
+@pytest.mark.matrix
+def test_a_run_is_judged_as_ranx_does() -> None:
+    ranx = pytest.importorskip("ranx")
+    drawing = random.Random(7)
+    asked = {}
+    for number in range(40):
+        grades = {name: drawing.randint(0, 3) for name in drawing.sample(range(30), 8)} | {
+            99: 1
+        }  # one is right at least
+        asked[f"q{number}"] = (grades, drawing.sample(range(30), 20))
+    judgements = {
+        key: {str(name): grade for name, grade in grades.items() if grade} for key, (grades, _) in asked.items()
+    }
+    run = {key: {str(name): 1.0 / rank for rank, name in enumerate(ranking, 1)} for key, (_, ranking) in asked.items()}
+    names = {
+        "hit@1": "hit_rate@1",
+        "hit@5": "hit_rate@5",
+        "recall@10": "recall@10",
+        "mrr@10": "mrr@10",
+        "ndcg@10": "ndcg@10",
+    }
+    theirs = ranx.evaluate(ranx.Qrels(judgements), ranx.Run(run), list(names.values()))
+    ours = [measured(grades, ranking) for grades, ranking in asked.values()]
+    for name, theirs_name in names.items():
+        assert sum(one[name] or 0.0 for one in ours) / len(ours) == pytest.approx(theirs[theirs_name]), name
 
 
 @settings(max_examples=100, deadline=None)
