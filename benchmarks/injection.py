@@ -103,6 +103,11 @@ class Recorded(CustomLLM):
         return getattr(self._llm, "special_tokens", ())
 
     @property
+    def is_small(self) -> bool:
+        """Return the generator's own."""
+        return getattr(self._llm, "is_small", False)
+
+    @property
     def last(self) -> tuple[list[str], str]:
         """The messages that were asked last, and what was written."""
         return [message.content or "" for message in self._messages], self._written
