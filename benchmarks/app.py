@@ -4,8 +4,9 @@
 
 The app is started as a user starts it, with quoted answers, over a base with two embedding models (the bundled one and the
 static one distilled from it), and looked at in headless Chromium. `--source` is what the base is built from; the sample
-handbook if not given. First paint: from a cold start of the server, until the title is on the screen. Passages: from Enter to
-the first card, models loaded. Sessions: each asks a question of its own, all at once; that its page shows its own question and
+handbook if not given. First paint: a server that has answered nobody is asked for its page, until the title is on the screen;
+and from its command on. Passages: from Enter to the first card, models loaded, as the browser sees it at each of its frames.
+Sessions: each asks a question of its own, all at once; that its page shows its own question and
 no other's is checked. Swaps: the embedding model is changed and a question asked, so many times; memory of the server is told
 after the first two and after the last. Linux: the user data folder is a temporary one.
 """
@@ -24,7 +25,7 @@ from pathlib import Path
 from statistics import median
 
 from machine import machine
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from served_app import REPOSITORY, ServedApp, served_app
 
 HANDBOOK = REPOSITORY / "samples" / "helpdesk" / "handbook"
@@ -86,17 +87,22 @@ def _row(what: str, measured: str) -> None:
 
 
 def _first_paint(browser: Browser, folder: Path, starts: int) -> None:
-    seconds = []
+    from_address, from_command = [], []
     for _ in range(starts):
+        commanded = time.perf_counter()
         with served_app(folder / "indexes", folder) as app:
             page = browser.new_page()
             began = time.perf_counter()
-            page.goto(app.address)
-            page.wait_for_selector("h1", timeout=WAIT)
-            seconds.append(time.perf_counter() - began)
+            page.goto(app.address, wait_until="commit")
+            page.wait_for_function("() => document.querySelector('h1')?.offsetHeight > 0", timeout=WAIT)
+            from_address.append(time.perf_counter() - began)
+            from_command.append(time.perf_counter() - commanded)
             page.close()
-    listed = ", ".join(f"{one:.2f}" for one in sorted(seconds))
-    _row(f"first paint, {starts} cold starts, seconds", f"median {median(seconds):.2f} ({listed})")
+    listed = ", ".join(f"{one:.2f}" for one in sorted(from_address))
+    _row(
+        f"first paint, {starts} cold starts, seconds",
+        f"median {median(from_address):.2f} ({listed}); from the command median {median(from_command):.2f}",
+    )
 
 
 def _opened(browser: Browser, address: str) -> Page:
@@ -107,17 +113,28 @@ def _opened(browser: Browser, address: str) -> Page:
     return page
 
 
+# Asked at each frame: what waits from outside looks ever more seldom, and adds up to a second.
+_WATCH = """turns => {
+  const began = performance.now();
+  window.untilPassage = new Promise(seen => {
+    const look = () => {
+      const messages = document.querySelectorAll('[data-testid="stChatMessage"]');
+      const card = messages[turns + 1]?.querySelector(".rag-source");
+      if (card?.offsetHeight > 0) seen((performance.now() - began) / 1000);
+      else requestAnimationFrame(look);
+    };
+    look();
+  });
+}"""
+
+
 def _ask(page: Page, question: str) -> float:
     """Ask; return the seconds until the first card of the new turn, and wait until all is written."""
-    cards = page.locator('[data-testid="stChatMessage"]').last.locator(".rag-source")
     turns = page.locator('[data-testid="stChatMessage"]')
-    before = turns.count()
     page.locator(INPUT).fill(question)
-    began = time.perf_counter()
+    page.evaluate(_WATCH, turns.count())
     page.locator(INPUT).press("Enter")
-    expect(turns).to_have_count(before + 2, timeout=WAIT)
-    cards.first.wait_for(timeout=WAIT)
-    seconds = time.perf_counter() - began
+    seconds: float = page.evaluate("window.untilPassage")
     page.wait_for_timeout(300)
     page.wait_for_selector(DONE, timeout=WAIT)
     return seconds

@@ -5,13 +5,12 @@ from __future__ import annotations
 from streamlit.testing.v1 import AppTest
 
 _SCRIPT = """
-from rag_app.config import load_settings
 from rag_app.ui.app import PAGES, _page
 from rag_app.ui.words import draw_language_choice
 
 draw_language_choice()
 row = next(row for row in PAGES if row.name == {name!r})
-_page(row, load_settings())._page()
+_page(row)._page()
 """
 
 

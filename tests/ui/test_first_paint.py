@@ -1,4 +1,4 @@
-"""The first page is on the screen before anything slow is imported, and at most two seconds after it was asked for."""
+"""The first page imports nothing slow, and its title is on the screen at most two seconds after it was asked for."""
 
 from __future__ import annotations
 
@@ -30,13 +30,23 @@ print(" ".join(name for name in {SLOW!r} if name in sys.modules))
 """
 
 
-def test_nothing_slow_is_imported_before_the_first_page_is_painted(tmp_path: Path) -> None:
+def test_nothing_slow_is_imported_for_the_first_page(tmp_path: Path) -> None:
     environment = {"PATH": "/usr/bin:/bin", "RAG_APP_INDEXES": str(tmp_path / "none"), "PYTHONPATH": str(REPOSITORY)}
     run = subprocess.run(
         [sys.executable, "-c", FIRST_RUN], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == []
+
+
+def test_no_page_needs_pandas_to_be_imported() -> None:
+    """It takes as long as all that the first page needs; Streamlit imports it for a duration in words, for one."""
+    program = (
+        "import sys; from importlib import import_module; from rag_app.ui.app import PAGES;"
+        "[import_module(f'rag_app.ui.{row.name}.page') for row in PAGES]; print('pandas' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert run.stdout.split() == ["False"], run.stderr
 
 
 @pytest.mark.browser

@@ -83,7 +83,7 @@ def generators(settings: Settings) -> list[str]:
     return list(dict.fromkeys([settings.generator or DEFAULT, *_generators_here(), QUOTE, PASSAGES_ONLY]))
 
 
-@st.cache_data(show_spinner=False, ttl="10s")
+@st.cache_data(show_spinner=False, ttl=10.0)  # seconds; as a word ("10s") it would import pandas
 def _generators_here() -> list[str]:
     """Return the generators on this machine; looking for them at every click would be slow."""
     from rag_app.models.generating.on_machine import generators_on_machine

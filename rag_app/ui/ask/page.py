@@ -55,7 +55,6 @@ def draw_page(settings: Settings) -> None:
     choice = draw_sidebar(settings, names)
     base = choice.served.knowledge_base
     st.session_state[_SHOWN] = base.name
-    st.title(say("ask.title"))
     _draw_facts(choice)
     state = st.empty()
     is_verifying = draw_state(state, choice.served)
@@ -137,7 +136,6 @@ def _problem_of_gone_base(settings: Settings, names: list[str]) -> RagAppError |
 
 
 def _draw_empty_state(settings: Settings, gone: RagAppError | None, conversation: Conversation) -> None:
-    st.title(say("ask.title"))
     if gone is not None:
         show_problem(gone)
     st.text(say("ask.empty.none", folder=settings.indexes.absolute()))

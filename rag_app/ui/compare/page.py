@@ -22,7 +22,6 @@ _ROUND = "compared"
 
 def draw_page(settings: Settings) -> None:
     """Draw the page."""
-    st.title(say("compare.title"), anchor=False)
     st.text(say("compare.lead"))
     names = knowledge_base_names(settings.indexes)
     if not names:

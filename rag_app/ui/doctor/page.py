@@ -22,10 +22,9 @@ def draw_page(settings: Settings) -> None:
     """Draw the page."""
     from rag_app.doctor.findings import State
 
-    title, again = st.columns([3, 1], vertical_alignment="bottom")
-    title.title(say("doctor.title"))
+    about, again = st.columns([3, 1], vertical_alignment="bottom")
+    about.text(say("doctor.about"))
     again.button(say("doctor.again"), icon=":material/refresh:", width="stretch")  # every run of the page looks anew
-    st.text(say("doctor.about"))
     diagnosis = _diagnosis(settings)
     _draw_verdict(diagnosis)
     for state in (State.WRONG, State.NOTE):

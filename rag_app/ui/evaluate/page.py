@@ -33,7 +33,6 @@ def draw_page(settings: Settings) -> None:
     if opened:
         _draw_opened(settings, opened)
         return
-    st.title(say("evaluate.title"), anchor=False)
     st.text(say("evaluate.lead"))
     names = knowledge_base_names(settings.indexes)
     if not names:

@@ -30,7 +30,6 @@ DOCUMENTS, ADD, MODELS, CARD, DELETE = "documents", "add", "models", "card", "de
 
 def draw_page(settings: Settings) -> None:
     """Draw the page."""
-    st.title(say("knowledge_bases.title"))
     if name := opened():
         _draw_one(settings, name)
         return

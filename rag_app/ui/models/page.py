@@ -23,7 +23,6 @@ _VIEWS = {
 
 def draw_page(settings: Settings) -> None:
     """Draw the page."""
-    st.title(say("models.title"))
     view = st.segmented_control(
         say("models.view"),
         list(_VIEWS),
