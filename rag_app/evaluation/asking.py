@@ -1,7 +1,7 @@
 """Has systems answer questions, one system after the other, and keeps what came of each.
 
-At most one embedding model is in memory at a time. An outcome that is known is not computed again; a question that fails is an
-outcome too. This module knows nothing of statistics or reports.
+At most one embedding model of its own is in memory at a time. An outcome that is known is not computed again; a question that
+fails is an outcome too. This module knows nothing of statistics or reports.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from rag_app.evaluation.questions import LabelledQuestion
 from rag_app.evaluation.systems import NO_GENERATOR, SystemSpec
 from rag_app.evaluation.variants import KeywordVariant, VariantRetriever
 from rag_app.models.catalogue import QUOTE
+from rag_app.models.held_embedders import HeldEmbedders
 from rag_app.models.hub import Announce
 from rag_app.retrieval.nodes import passages_of
 from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
@@ -50,6 +51,17 @@ _PACKAGES = ("torch", "transformers", "faiss-cpu", "bm25s", "llama-index-core")
 Progress = Callable[[str, int, int], None]
 
 
+@dataclass(frozen=True)
+class SharedModels:
+    """Models that an app holds for its sessions: an evaluation beside them loads none a second time.
+
+    `embedders` by digest and device, as `HeldEmbedders` has them; `generator` returns one by its id.
+    """
+
+    embedders: HeldEmbedders
+    generator: Callable[[str], LLM]
+
+
 @dataclass
 class Workbench:
     """What systems are made of: the base, the settings, and the models that are in memory just now."""
@@ -57,12 +69,13 @@ class Workbench:
     knowledge_base: KnowledgeBase
     settings: Settings
     announce: Announce
-    _embedder: tuple[str, Embedder] | None = field(default=None, init=False)
+    shared: SharedModels | None = None
+    _embedders: HeldEmbedders = field(default_factory=lambda: HeldEmbedders(1), init=False)
     _generator: tuple[str, LLM] | None = field(default=None, init=False)
     _reranker: tuple[str, CatalogueReranker] | None = field(default=None, init=False)
 
     def embedder(self, model: str) -> Embedder:
-        """Return an embedding model of the base; the one before is let go.
+        """Return an embedding model of the base; the one before is let go, unless others hold it.
 
         Raises:
             EmbedderMismatch: the base has no vectors of exactly this model.
@@ -70,17 +83,15 @@ class Workbench:
         """
         from rag_app.models.embedder import load_embedder
 
-        if self._embedder is None or self._embedder[0] != model:
-            self._embedder = None
-            spec = choose_embedder(
-                self.knowledge_base,
-                model,
-                offline=self.settings.offline,
-                announce=self.announce,
-                models=self.settings.models,
-            )
-            self._embedder = (model, load_embedder(spec, device=self.settings.device, models=self.settings.models))
-        return self._embedder[1]
+        settings = self.settings
+        spec = choose_embedder(
+            self.knowledge_base, model, offline=settings.offline, announce=self.announce, models=settings.models
+        )
+        held = self._embedders if self.shared is None else self.shared.embedders
+        return held.get(
+            f"{spec.fingerprint.digest} {settings.device}",
+            lambda: load_embedder(spec, device=settings.device, models=settings.models),
+        )
 
     def writer(self, generator: str | None, embedder: Embedder | None) -> Writer | None:
         """Return what writes the answers of a system; None for none.
@@ -93,6 +104,10 @@ class Workbench:
         quick = embedder if embedder is not None and embedder.is_quick else None
         if generator == QUOTE:
             return QuotingWriter(quick)
+        llm = self._llm(generator) if self.shared is None else self.shared.generator(generator)
+        return GeneratorWriter(llm, self.settings.answering, quick)
+
+    def _llm(self, generator: str) -> LLM:
         from rag_app.models.generating.generator import load_generator
 
         if self._generator is None or self._generator[0] != generator:
@@ -107,7 +122,7 @@ class Workbench:
                 announce=self.announce,
             )
             self._generator = (generator, llm)
-        return GeneratorWriter(self._generator[1], self.settings.answering, quick)
+        return self._generator[1]
 
     def reranker(self, model: str) -> CatalogueReranker:
         """Return a reranker; the one before is let go.

@@ -19,7 +19,7 @@ from rag_app.build_events import EventHandler
 from rag_app.builds import run_build
 from rag_app.config import Settings
 from rag_app.errors import UsageError
-from rag_app.evaluation.asking import Progress, Workbench, make_system, outcomes_of
+from rag_app.evaluation.asking import Progress, SharedModels, Workbench, make_system, outcomes_of
 from rag_app.evaluation.comparison import AskedQuestion, Comparison, SystemResult
 from rag_app.evaluation.costs import costs_of
 from rag_app.evaluation.datasets import read_questions
@@ -43,6 +43,7 @@ def compare(
     request: Request,
     settings: Settings,
     *,
+    shared: SharedModels | None = None,
     announce: Announce = quietly,
     on_progress: Progress = lambda name, done, total: None,
     on_build: EventHandler = lambda _: None,
@@ -52,6 +53,7 @@ def compare(
     Args:
         request: what is to be compared.
         settings: how.
+        shared: models that are held already; without them its own are loaded, one after another.
         announce: told what takes its time.
         on_progress: told a system's name, how many questions it was asked, of how many; what it raises ends the comparison.
         on_build: told how the base of a data set is built; what it raises ends the comparison.
@@ -74,7 +76,7 @@ def compare(
         lambda path: _text(knowledge_base, path),
     )
     question_set = _askable(question_set, settings)
-    bench = Workbench(knowledge_base, settings, announce)
+    bench = Workbench(knowledge_base, settings, announce, shared)
     cache = OutcomeCache(knowledge_base.folder.parent / layout.CACHE)
     try:
         results = {

@@ -15,6 +15,7 @@ from rag_app.store.records.comparison_runs import RunRow, keep_run
 from rag_app.text import printable
 from rag_app.ui.jobs import Job, JobState, Progress, all_jobs
 from rag_app.ui.parts import show_problem
+from rag_app.ui.resources import held_embedders, load_generator
 from rag_app.ui.words import say
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from rag_app.build_events import Event
     from rag_app.evaluation.request import Request
+    from rag_app.models.held_embedders import HeldEmbedders
 
 OPENED = "run"  # the evaluation that is read, in the page's address
 _POLL_SECONDS = 1.0
@@ -34,11 +36,13 @@ def job_key(settings: Settings) -> str:
 
 def start(request: Request, settings: Settings) -> None:
     """Start an evaluation; where one runs, it stays the only one. Nothing is downloaded."""
-    all_jobs().start(job_key(settings), lambda job: _run(job, request, settings))
+    held = held_embedders(settings.models.held)
+    all_jobs().start(job_key(settings), lambda job: _run(job, request, settings, held))
 
 
-def _run(job: Job, request: Request, settings: Settings) -> RunRow:
+def _run(job: Job, request: Request, settings: Settings, held: HeldEmbedders) -> RunRow:
     """Compare, and keep the comparison: the work of the job."""
+    from rag_app.evaluation.asking import SharedModels
     from rag_app.evaluation.compare import compare
     from rag_app.evaluation.kept_comparisons import comparison_text
 
@@ -46,6 +50,7 @@ def _run(job: Job, request: Request, settings: Settings) -> RunRow:
     comparison = compare(
         request,
         settings.model_copy(update={"offline": True}),
+        shared=SharedModels(held, lambda model: load_generator(model, settings)),
         on_progress=_progress(job, request.systems),
         on_build=lambda event: _tell_build(job, event),
     )
