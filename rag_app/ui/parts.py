@@ -19,6 +19,7 @@ from rag_app.errors import RagAppError
 from rag_app.language import language_of
 from rag_app.text import printable
 from rag_app.ui.words import language, say
+from rag_app.ui.words.translation import translated
 
 _log = logging.getLogger(__name__)
 
@@ -174,12 +175,12 @@ def problems_shown() -> Iterator[None]:
 def show_problem(error: RagAppError) -> None:
     """Show what happened and what to do, both as plain text.
 
-    Errors speak English. In another language the kind of error is told, and its own words are below a fold; what a page
-    says in that language itself is shown as it is.
+    Errors speak English, and are translated. Where one has no translation, its kind is told, and its own words are below a
+    fold; what a page says in the chosen language itself is shown as it is.
     """
     with st.container(border=True):
         st.badge(say("app.problem"), icon=":material/error:", color="red")
-        if language() in ("en", language_of(error.found).code):
+        if language() in ("en", language_of(translated(error.found)).code):
             _draw_words_of(error)
             return
         st.text(say(f"problems.{type(error).__name__}"))
@@ -188,13 +189,13 @@ def show_problem(error: RagAppError) -> None:
 
 
 def _draw_words_of(error: RagAppError) -> None:
-    st.text(printable(error.found))
+    st.text(printable(translated(error.found)))
     if error.remedy:
-        st.text(printable(error.remedy))
+        st.text(printable(translated(error.remedy)))
 
 
 def show_notice(text: str) -> None:
     """Show, as plain text, what a reader has to know of what is on the page."""
     with st.container(border=True):
         st.badge(say("app.notice"), icon=":material/warning:", color="orange")
-        st.text(printable(text))
+        st.text(printable(translated(text)))

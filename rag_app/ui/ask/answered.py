@@ -39,6 +39,7 @@ from rag_app.ui.parts import (
 )
 from rag_app.ui.passages import sources_html
 from rag_app.ui.words import language, say
+from rag_app.ui.words.translation import translated
 
 _POLL_SECONDS = 1.0
 _BADGES = {
@@ -156,7 +157,7 @@ def _draw_remarks(turn: Turn, around: Around) -> None:
             st.html(note_html(say("ask.turn.from", name=turn.knowledge_base, version=version)))
     check = around.conversation.checks.get(turn.id)
     if check is not None and check.problem:
-        show_notice(say("ask.turn.suspect", problem=check.problem))
+        show_notice(say("ask.turn.suspect", problem=translated(check.problem)))
     if turn.problem is not None:
         show_problem(RagAppError(turn.problem.found, turn.problem.remedy))
 

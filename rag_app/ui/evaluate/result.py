@@ -19,6 +19,7 @@ from rag_app.ui.evaluate.side_by_side import draw_differences
 from rag_app.ui.evaluate.verdicts import draw_pairs, draw_verdicts
 from rag_app.ui.parts import text_html
 from rag_app.ui.words import say
+from rag_app.ui.words.translation import translated
 
 _UNKNOWN = "–"
 
@@ -36,7 +37,7 @@ def draw_result(comparison: Comparison, run: str) -> None:
     if comparison.notes:
         with st.expander(say("evaluate.result.notes"), icon=":material/warning:", expanded=True):
             for note in comparison.notes:
-                st.text(printable(note))
+                st.text(printable(translated(note)))
     st.subheader(say("evaluate.result.verdicts"), anchor=False)
     draw_verdicts(comparison)
     metric = _draw_metric(comparison, run)

@@ -21,6 +21,7 @@ from rag_app.ui.knowledge_bases.passages import draw_passages
 from rag_app.ui.models.languages import language_name
 from rag_app.ui.parts import show_notice
 from rag_app.ui.words import say
+from rag_app.ui.words.translation import translated
 
 if TYPE_CHECKING:
     from streamlit.elements.arrow import DataframeState
@@ -73,13 +74,17 @@ def _word(status: str) -> str:
     return f"{_MARKS[status]} {say(f'knowledge_bases.status.{status}')}"
 
 
+def _reason(row: DocumentRow) -> str:
+    return f"{translated(row.reason)} {translated(row.remedy)}".strip()
+
+
 def _draw_table(knowledge_base: KnowledgeBase, rows: Sequence[DocumentRow]) -> None:
     if not rows:
         return
     table = {
         "path": [printable(row.path) for row in rows],
         "status": [_word(row.status.value) for row in rows],
-        "reason": [printable(f"{row.reason} {row.remedy}".strip()) for row in rows],
+        "reason": [printable(_reason(row)) for row in rows],
         "pages": [row.pages for row in rows],
         "chunks": [row.chunks for row in rows],
         "language": [language_name(row.language) for row in rows],
@@ -117,9 +122,7 @@ def _draw_problems(rows: Sequence[DocumentRow], *, is_document_open: bool) -> No
         return
     is_open = len(problems) <= _OPEN_PROBLEMS and not is_document_open
     with st.expander(say("knowledge_bases.work.not_indexed", count=len(problems)), expanded=is_open):
-        st.html(
-            files_html((_word(row.status.value), row.path, f"{row.reason} {row.remedy}".strip()) for row in problems)
-        )
+        st.html(files_html((_word(row.status.value), row.path, _reason(row)) for row in problems))
 
 
 def _take_selection(key: str, paths: Sequence[str], chosen: str) -> None:

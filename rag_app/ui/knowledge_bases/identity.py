@@ -25,6 +25,7 @@ from rag_app.ui.knowledge_bases.markup import card_html, files_html
 from rag_app.ui.knowledge_bases.overview import local_time
 from rag_app.ui.parts import note_html, show_notice, show_problem
 from rag_app.ui.words import say
+from rag_app.ui.words.translation import translated
 
 _POLL_SECONDS = 1.0
 _MARKS = {CheckState.OK: "✓", CheckState.DAMAGED: "✕", CheckState.NOT_CHECKED: "–"}  # with the word beside it
@@ -128,13 +129,13 @@ def _draw_verification(found: Verification) -> None:
             (
                 f"{_MARKS[check.state]} {say(f'knowledge_bases.check.{check.state.name.lower()}')}",
                 check.name,
-                check.detail,
+                translated(check.detail),
             )
             for check in found.checks
         ]
         st.html(files_html(rows))
         if found.error is not None:
-            st.text(printable(found.error.remedy))
+            st.text(printable(translated(found.error.remedy)))
 
 
 def draw_deletion(settings: Settings, name: str) -> None:

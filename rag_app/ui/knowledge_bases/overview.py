@@ -15,6 +15,7 @@ from rag_app.ui.knowledge_bases import work
 from rag_app.ui.knowledge_bases.links import create_base, draw_ask_button, open_base
 from rag_app.ui.knowledge_bases.markup import heading_html
 from rag_app.ui.words import say
+from rag_app.ui.words.translation import translated
 
 _LOOKS: dict[BaseState, tuple[str, Literal["green", "blue", "red"]]] = {
     BaseState.READY: (":material/check_circle:", "green"),
@@ -39,7 +40,7 @@ def draw_overview(found: Sequence[BaseSummary]) -> None:
             st.html(heading_html(summary.name, facts_of(summary)))
             draw_state(BaseState.BUSY if work.is_changing(summary.name) else summary.state)
             if summary.problem is not None:
-                st.text(printable(summary.problem.found))
+                st.text(printable(translated(summary.problem.found)))
             with st.container(horizontal=True, vertical_alignment="center"):
                 _draw_open(summary.name)
                 if summary.problem is None:

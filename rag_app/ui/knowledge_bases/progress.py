@@ -21,6 +21,7 @@ from rag_app.ui.knowledge_bases.links import draw_ask_button
 from rag_app.ui.knowledge_bases.markup import files_html
 from rag_app.ui.parts import note_html, show_notice, show_problem
 from rag_app.ui.words import say
+from rag_app.ui.words.translation import translated
 
 _POLL_SECONDS = 1.0
 _SLOW_POLL_SECONDS = 3.0
@@ -96,10 +97,10 @@ def _stage(job: Job) -> str:
 def _draw_log(log: BuildLog) -> None:
     events = list(log.last_files)
     if events:
-        rows = [(_word(event.status), event.subject, event.reason) for event in reversed(events)]
+        rows = [(_word(event.status), event.subject, translated(event.reason)) for event in reversed(events)]
         st.html(files_html(rows))
     elif log.message:
-        st.html(note_html(log.message))
+        st.html(note_html(translated(log.message)))
 
 
 def _word(status: str) -> str:
