@@ -65,6 +65,7 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
             for passage in answer.passages
         ],
         "models": {"embedder": answer.embedder, "reranker": answer.reranker, "generator": answer.generator},
+        "not_asked": answer.not_asked,
         "prompt": answer.prompt,
         "timings": dict(answer.timings),
         "wanted_percentile": answer.wanted_percentile,
@@ -160,6 +161,8 @@ def _print_remarks(answer: Answer) -> None:
         print(f"{answer.abstention}\n")
     elif answer.text == "":
         print("Nothing was written; these are the passages that were found.\n")
+    if answer.not_asked:
+        print(f"{answer.not_asked} was not made for this language: these are the passages' own sentences.\n")
     if answer.is_cut:
         print("The answer ends here because it reached its longest (RAG_APP_ANSWERING__MAX_NEW_TOKENS).\n")
     unsupported = [sentence for sentence in answer.sentences if not sentence.supported]

@@ -330,6 +330,7 @@ class Answer:
     are then the closest ones. It is true as well where the generator says that the passages do not answer. `abstention` says
     why and what to try, in the question's language.
     `prompt` names the prompt that the generator was asked with; `is_cut` is true where its answer ended at the limit of tokens.
+    `not_asked` is the generator that would have written, had it been made for the question's language; `generator` is who did.
     `timings` are seconds by stage.
     """
 
@@ -347,6 +348,7 @@ class Answer:
     is_cut: bool = False
     standalone: str = ""
     abstention: str = ""
+    not_asked: str = ""
 
     @property
     def is_cited_by_computation(self) -> bool:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rag_app.answering.neighbours import Neighbours
 from rag_app.answering.query_engine import CitedQueryEngine
-from rag_app.answering.quoting import QuotingWriter
-from rag_app.answering.writers import GeneratorWriter, Writer
+from rag_app.answering.writer_by_language import writer_of
 from rag_app.config import ModelSettings, RetrievalSettings, Settings, load_settings
 from rag_app.models.embedder_spec import EmbedderSpec, embedder_name, resolve_embedder
 from rag_app.models.hub import Announce, quietly
@@ -94,7 +93,7 @@ def assemble_engine(
             postprocessors.append(ProbabilityPostprocessor(calibration))
     return CitedQueryEngine(
         retriever,
-        _writer(llm, settings, _quick(embed_model)),
+        writer_of(llm, settings.answering, _quick(embed_model)),
         answering=settings.answering,
         limits=settings.limits,
         embedder_name=fingerprint.model,
@@ -156,9 +155,3 @@ def _retriever(
 ) -> KnowledgeBaseRetriever:
     vectors = knowledge_base.vectors(embed_model.fingerprint)
     return KnowledgeBaseRetriever(knowledge_base, vectors, embed_model, retrieval, filters, _quick(embed_model))
-
-
-def _writer(llm: LLM | Literal["quote"] | None, settings: Settings, embedder: Embedder | None) -> Writer | None:
-    if llm is None:
-        return None
-    return QuotingWriter(embedder) if isinstance(llm, str) else GeneratorWriter(llm, settings.answering, embedder)

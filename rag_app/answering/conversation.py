@@ -17,6 +17,7 @@ from llama_index.core.llms import LLM
 from rag_app.answering.follow_ups import content_characters, content_words, is_follow_up, without_connective
 from rag_app.answering.prompting.neutral import neutralised, visible
 from rag_app.answering.prompting.prompt_files import load_prompt
+from rag_app.answering.writer_by_language import is_made_for
 from rag_app.language import UNDETERMINED, language_of
 from rag_app.text import CJK_CHARACTER, search_tokens, sentence_spans
 
@@ -60,11 +61,12 @@ def standalone_question(question: str, history: Sequence[Exchange], llm: LLM | N
     Args:
         question: checked already.
         history: the exchanges before it that it may be understood by, the last of them last.
-        llm: rephrases it, unless its `is_small` says that it is not able to; where it fails, the rule does.
+        llm: rephrases it, unless its `is_small` says that it is not able to, or it was not made for the question's language;
+            where it fails, the rule does.
     """
     if not history or not is_follow_up(question):
         return Standalone(question)
-    if llm is not None and not getattr(llm, "is_small", False):
+    if llm is not None and not getattr(llm, "is_small", False) and is_made_for(llm, question):
         said = _said(llm, question, history)
         if _is_faithful(said, question, history):
             return Standalone(said, "generator")

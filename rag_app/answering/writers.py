@@ -55,12 +55,16 @@ class Written:
 
 @dataclass(frozen=True)
 class Draft:
-    """What was written. `prompt` names the prompt it was asked with; `is_cut` is true where the limit of tokens ended it."""
+    """What was written. `prompt` names the prompt it was asked with; `is_cut` is true where the limit of tokens ended it.
+
+    `by` is who wrote it where that is not the writer that was asked.
+    """
 
     text: str
     sentences: tuple[Sentence, ...]
     prompt: str | None = None
     is_cut: bool = False
+    by: str = ""
 
     @property
     def is_refusal(self) -> bool:

@@ -19,8 +19,8 @@ from llama_index.core.schema import QueryBundle
 from rag_app.answering.assembly import choose_embedder
 from rag_app.answering.neighbours import Neighbours
 from rag_app.answering.query_engine import Answered, CitedQueryEngine
-from rag_app.answering.quoting import QuotingWriter
-from rag_app.answering.writers import GeneratorWriter, Writer
+from rag_app.answering.writer_by_language import writer_of
+from rag_app.answering.writers import Writer
 from rag_app.config import RetrievalSettings, Settings
 from rag_app.datatypes import Answer, Passage
 from rag_app.errors import RagAppError
@@ -103,9 +103,9 @@ class Workbench:
             return None
         quick = embedder if embedder is not None and embedder.is_quick else None
         if generator == QUOTE:
-            return QuotingWriter(quick)
+            return writer_of(QUOTE, self.settings.answering, quick)
         llm = self._llm(generator) if self.shared is None else self.shared.generator(generator)
-        return GeneratorWriter(llm, self.settings.answering, quick)
+        return writer_of(llm, self.settings.answering, quick)
 
     def _llm(self, generator: str) -> LLM:
         from rag_app.models.generating.generator import load_generator

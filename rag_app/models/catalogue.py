@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import platformdirs
 
@@ -24,7 +24,7 @@ from rag_app.language import SCRIPT_LANGUAGES, UNDETERMINED
 
 BUNDLED = "bundled"
 # In place of a generator: the answer is the passages' own sentences, and no model writes.
-QUOTE = "quote"
+QUOTE: Final = "quote"
 # Before the name of a model that was made here; no hub is asked for one.
 OWN = "own/"
 

@@ -123,6 +123,8 @@ def answer_notes(answer: Answer) -> list[str]:
     if not answer.sentences:
         return []
     notes = [answer.abstention] if answer.abstention else []
+    if answer.not_asked:
+        notes.append(say("ask.answer.not_asked", generator=answer.not_asked))
     if answer.is_cited_by_computation:
         notes.append(say("ask.answer.computed"))
     if not all(sentence.supported for sentence in answer.sentences):

@@ -1,9 +1,14 @@
-"""What a generator is given and how far it may go on: all for a large one, one passage and two sentences for a small one."""
+"""What a generator is given and how far it may go on: all for a large one, one passage and two sentences for a small one.
+
+And which questions it is asked: those in a language that it was made for.
+"""
 
 from __future__ import annotations
 
+from rag_app.answering.conversation import Exchange, standalone_question
 from rag_app.answering.query_engine import Answered, CitedQueryEngine
-from rag_app.answering.writers import GeneratorWriter, Written
+from rag_app.answering.writer_by_language import writer_of
+from rag_app.answering.writers import Written
 from rag_app.config import AnsweringSettings, LimitSettings, RetrievalSettings
 from rag_app.datatypes import Answer
 from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
@@ -13,14 +18,14 @@ QUESTION = "How long is an account locked after failed sign-ins?"
 PIECES = ("An account is ", "locked for 30 minutes [1]. ", "This is sai", "d. The", " third [2] goes on.", " A fourth.")
 
 
-def answered(small_base, llm: ScriptedLLM) -> tuple[Answer, str]:
+def answered(small_base, llm: ScriptedLLM, question: str = QUESTION) -> tuple[Answer, str]:
     """Return the answer, and the text as it came."""
     opened = small_base.open()
     vectors = opened.vectors(small_base.fingerprint)
     retriever = KnowledgeBaseRetriever(opened, vectors, HashEmbedding(), RetrievalSettings())
     settings = AnsweringSettings(false_alarm_rate=1)
-    engine = CitedQueryEngine(retriever, GeneratorWriter(llm, settings), answering=settings, limits=LimitSettings())
-    *events, last = engine.ask(QUESTION)
+    engine = CitedQueryEngine(retriever, writer_of(llm, settings, None), answering=settings, limits=LimitSettings())
+    *events, last = engine.ask(question)
     assert isinstance(last, Answered)
     return last.answer, "".join(event.text for event in events if isinstance(event, Written))
 
@@ -41,3 +46,32 @@ def test_a_larger_one_is_given_all_and_goes_on(small_base) -> None:
     _, text = answered(small_base, llm)
     assert "[2]" in llm.prompts[0]
     assert text.endswith("A fourth.")
+
+
+class EnglishLLM(ScriptedLLM):
+    """One that was made for English."""
+
+    def is_made_for(self, text: str) -> bool:
+        return text.isascii()
+
+
+def test_a_generator_that_was_not_made_for_the_language_is_not_asked_and_passages_are_quoted(small_base) -> None:
+    llm = EnglishLLM("段落结束。请回答问题。")
+    answer, text = answered(small_base, llm, "账号 locked 多久？")
+    assert llm.prompts == []
+    assert (answer.generator, answer.not_asked) == ("quote", "fake/scripted")
+    assert answer.text == text.strip()
+    assert all(sentence.citations for sentence in answer.sentences)
+    assert answer.text
+
+
+def test_it_is_asked_in_its_own_language(small_base) -> None:
+    answer, _ = answered(small_base, EnglishLLM("It is locked for 30 minutes [1]."))
+    assert (answer.generator, answer.not_asked) == ("fake/scripted", "")
+
+
+def test_it_puts_no_question_of_another_language_in_other_words() -> None:
+    llm = EnglishLLM("经理的账号锁定多久？")
+    history = [Exchange("账号锁定多久？", "账号锁定多久？", "三十分钟。")]
+    assert standalone_question("那经理呢？", history, llm).by == "rule"
+    assert llm.prompts == []

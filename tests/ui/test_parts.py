@@ -133,6 +133,12 @@ def test_what_stands_around_and_in_marked_words_stays_text(text: str) -> None:
     assert text in elements.text
 
 
+def test_an_answer_says_which_generator_was_not_asked() -> None:
+    given = answer("The account is locked for 30 minutes. [1]", passage("The account is locked for 30 minutes."))
+    assert "was not made for this language" not in answer_html(given)
+    assert "me/english was not made for this language" in answer_html(replace(given, not_asked="me/english"))
+
+
 def test_an_answer_says_when_its_citations_are_computed() -> None:
     source = passage("The account is locked for 30 minutes.")
     assert "were computed" in answer_html(answer("The account is locked for 30 minutes.", source))

@@ -16,7 +16,7 @@ from rag_app.ui.words import LANGUAGES, said_in, texts_of
 UI = Path(rag_app.ui.__file__).parent
 PAGES = sorted(file.stem for file in (UI / "words" / "en").glob("*.toml"))
 # Entries that are looked up by a name that comes from elsewhere, and by which.
-COMPUTED = re.compile(r"^(app\.pages\.|problems\.)")
+COMPUTED = re.compile(r"^(app\.pages\.|problems\.|\w+\.title$)")
 
 
 def flat(texts: dict[str, Any], before: str) -> dict[str, dict[str, str]]:

@@ -24,6 +24,7 @@ from llama_index.core.llms.callbacks import llm_completion_callback
 
 from rag_app.config import AnsweringSettings, ModelSettings
 from rag_app.errors import GenerationError, ModelError
+from rag_app.language import language_of
 from rag_app.models.catalogue import GeneratorRow, load_catalogue
 from rag_app.models.conversion import converted_folder, converted_gguf, gguf_file_of
 from rag_app.models.device import resolve_device
@@ -112,6 +113,7 @@ class LocalGenerator(CustomLLM):
     _tokenizer: Any = PrivateAttr()
     _context_tokens: int = PrivateAttr()
     _is_small: bool = PrivateAttr()
+    _row: GeneratorRow | None = PrivateAttr()
     _answering: AnsweringSettings = PrivateAttr()
     _queue: GenerationQueue = PrivateAttr()
     _tokenizing: threading.Lock = PrivateAttr()
@@ -131,6 +133,7 @@ class LocalGenerator(CustomLLM):
         self._context_tokens = min(stated, row.context_tokens) if row else stated
         millions = row.parameters_millions if row else self._model.num_parameters() / 1e6
         self._is_small = millions < SMALL_MILLIONS
+        self._row = row
         self._answering = answering
         self._queue = GenerationQueue()
         self._tokenizing = threading.Lock()
@@ -155,6 +158,11 @@ class LocalGenerator(CustomLLM):
     def is_small(self) -> bool:
         """Whether it has too few parameters to put a question in other words, or to choose among passages."""
         return self._is_small
+
+    def is_made_for(self, text: str) -> bool:
+        """Whether it was made for the language that a text is in, as far as the catalogue and the text say."""
+        language = language_of(text)
+        return self._row is None or self._row.covers(language.code, language.script)
 
     @property
     def special_tokens(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from rag_app.config import AnsweringSettings, ModelSettings
 from rag_app.errors import ConfigurationError, GenerationError, ModelLoadError, ModelNotAvailable
-from rag_app.models.catalogue import load_catalogue
+from rag_app.models.catalogue import BUNDLED, load_catalogue
 from rag_app.models.generating.failures import WAY_OUT
 from rag_app.models.generating.generator import LocalGenerator, load_generator
 from tests.checkpoints import make_llama_generator
@@ -494,6 +494,15 @@ def test_what_llama_index_is_told(generator: LocalGenerator, tiny_generator: Pat
 def test_who_is_small_is_told_by_the_row_where_there_is_one(tiny_generator: Path) -> None:
     row = load_catalogue().generator("Qwen/Qwen2.5-1.5B-Instruct")
     assert not LocalGenerator("x", str(tiny_generator), row=row, device="cpu", answering=AnsweringSettings()).is_small
+
+
+def test_the_languages_it_was_made_for_are_those_of_its_row(tiny_generator: Path, generator: LocalGenerator) -> None:
+    row = load_catalogue().generator(BUNDLED)
+    bundled = LocalGenerator("x", str(tiny_generator), row=row, device="cpu", answering=AnsweringSettings())
+    assert bundled.is_made_for("How long is it locked?")
+    assert bundled.is_made_for("vpn-2 8GB?"), "nothing says that it is another language"
+    assert not bundled.is_made_for("账号锁定多久？")
+    assert generator.is_made_for("账号锁定多久？"), "nobody knows what it was made for"
 
 
 def test_the_window_of_a_model_that_reads_pictures_too_is_that_of_its_part_for_text() -> None:
