@@ -174,7 +174,7 @@ def test_a_model_that_is_not_here_is_not_fetched_with_offline(run: Run, no_netwo
 def test_one_that_is_gone_is_never_asked_of_a_hub(run: Run, no_network: list[object]) -> None:
     result = run("similarity", "a", "b", "--embed-model", "own/gone")
     assert (result.code, result.out) == (1, "")
-    assert "There is no embedding model own/gone on this machine" in result.err
+    assert "own/gone is not on this machine: there is no such embedding model" in result.err
     assert "rag-app models distil bundled --name gone" in result.err
     assert no_network == []
 

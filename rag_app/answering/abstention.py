@@ -27,7 +27,7 @@ _NOTHING_NEAR = {
     ),
     "zh": (
         "从分数来看，没有找到能回答这个问题的内容：在这个知识库无法回答的问题中，有 {as_high:.1%} 也能找到得分这么高的段落，"
-        "而上限是 {limit:.1%}。下面列出最接近的段落。请试试文档中的原词，或换用更好的向量模型：rag-app models advise。"
+        "而上限是 {limit:.1%}。下面列出最接近的段落。请试试文档中的原词，或换用更好的嵌入模型：rag-app models advise。"
         "RAG_APP_ANSWERING__FALSE_ALARM_RATE 可调整上限；设为 1 则总是回答。"
     ),
 }

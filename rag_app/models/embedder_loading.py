@@ -110,11 +110,11 @@ def _check_pooling(model: SentenceTransformer, spec: EmbedderSpec) -> None:
     pooling = next((pooling_name(module.pooling_mode) for module in model if hasattr(module, "pooling_mode")), "")
     if pooling and pooling != spec.fingerprint.pooling:  # without modules.json, sentence-transformers takes the mean
         assert spec.path is not None
-        raise ModelLoadError(
-            f"The files of {spec.model_id} in {spec.path} give {pooling} pooling, expected {spec.fingerprint.pooling}"
-            f"{'' if has_modules(spec.path) else ': modules.json is missing'}.",
-            "Fetch the model again, with all its files.",
+        found = (
+            f"The files of {spec.model_id} in {spec.path} give {pooling} pooling, expected {spec.fingerprint.pooling}."
         )
+        lacking = "" if has_modules(spec.path) else "The file modules.json is missing."
+        raise ModelLoadError(f"{found} {lacking}".strip(), "Fetch the model again, with all its files.")
 
 
 def _set_peculiarities(model: SentenceTransformer, row: EmbedderRow) -> None:

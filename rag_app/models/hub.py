@@ -212,7 +212,7 @@ def _refuse_what_no_hub_has(wanted: Wanted) -> None:
         )
     if model_id.startswith(OWN):
         raise ModelNotAvailable(
-            f"There is no {wanted.kind} {model_id} on this machine.",
+            f"{model_id} is not on this machine: there is no such {wanted.kind}.",
             f"See: rag-app models list. To make one: rag-app models distil bundled --name {model_id.removeprefix(OWN)}",
         )
     if row is not None and row.alias == model_id:

@@ -374,7 +374,7 @@ def test_a_folder_without_its_modules_is_not_silently_pooled_otherwise(
     folder = copy_of()
     (folder / "modules.json").unlink()
     use_row(monkeypatch, row_for(folder, pooling="cls"))
-    with pytest.raises(ModelLoadError, match=r"mean pooling, expected cls: modules\.json is missing"):
+    with pytest.raises(ModelLoadError, match=r"mean pooling, expected cls\. The file modules\.json is missing"):
         load(folder)
 
 

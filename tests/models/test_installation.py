@@ -113,7 +113,7 @@ def test_a_reranker_that_cannot_be_had_can_be_done_without(monkeypatch: pytest.M
     assert caught.value.found.startswith("The reranker BAAI/bge-reranker-base (1.11 GB, MIT) is not on this machine")
     assert caught.value.remedy == (
         "Three ways on: with a connection, 'rag-app models install BAAI/bge-reranker-base'; "
-        "a copy in a folder, '--reranker /path/to/folder'; or none."
+        "a copy in a folder, '--reranker /path/to/folder'; or no reranker."
     )
 
 

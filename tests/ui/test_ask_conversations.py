@@ -257,7 +257,7 @@ def test_the_page_is_chinese_where_chinese_is_chosen_and_what_it_has_said_stays(
     assert "3 个文档" in text
     assert "已引用" in text
     assert "摘自段落原文" in text
-    assert [box.label for box in other.selectbox] == ["知识库", "向量模型", "由谁作答"]
+    assert [box.label for box in other.selectbox] == ["知识库", "嵌入模型", "由谁作答"]
     assert other.chat_input[0].placeholder == "就你的文档提一个问题"
     for english in ("Quotes", "built", "documents", ">cited<", "Copy", "Open a source"):
         assert english not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL), english

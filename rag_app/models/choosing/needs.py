@@ -141,7 +141,7 @@ def known_languages(languages: Sequence[str], catalogue: Catalogue) -> tuple[str
         codes = ", ".join(sorted(known - {MULTILINGUAL}))
         raise UsageError(
             f"'{unknown}' is not a known language code; known are: {codes}.",
-            f"Give one of these two letters, as in --language zh, or {MULTILINGUAL} for any other language.",
+            f"Give one of these codes, as in --language zh, or {MULTILINGUAL} for any other language.",
         )
     return found
 

@@ -69,9 +69,19 @@ class Wanted:
         """Return the error for a model that is nowhere to be had, with the ways on."""
         size = f" ({self.row.download_gb:g} GB, {self.row.terms})" if self.row else ""
         return ModelNotAvailable(
-            f"The {self.kind} {self.model_id}{size} is not on this machine: it is not in the cache {looked_in}, and {reason}.",
-            f"{self._guess()}{self._ways_on()}",
+            f"{self._subject(size)} is not on this machine: it is not in the cache {looked_in}, and {reason}.",
+            f"{self._guess()} {self._ways_on()}".strip(),
         )
+
+    def _subject(self, size: str) -> str:
+        match self.kind:
+            case "embedding model":
+                return f"The embedding model {self.model_id}{size}"
+            case "reranker":
+                return f"The reranker {self.model_id}{size}"
+            case "generator":
+                return f"The generator {self.model_id}{size}"
+        return f"The model {self.model_id}{size}"
 
     def _guess(self) -> str:
         """Return a question where the catalogue has a model of nearly this name."""
@@ -82,7 +92,7 @@ class Wanted:
         names = {row.id.rpartition("/")[2].lower(): row.id for row in rows}
         names |= {name.lower(): name for row in rows for name in (row.id, row.alias) if name}
         near = get_close_matches(self.model_id.lower(), names, n=1, cutoff=_NEAR)
-        return f"Did you mean {names[near[0]]}? " if near else ""
+        return f"Did you mean {names[near[0]]}?" if near else ""
 
     def _ways_on(self) -> str:
         fetched = f"with a connection, '{self.install_command}'"
@@ -90,7 +100,7 @@ class Wanted:
         if named_after is None:
             return f"Two ways on: {fetched}; or a copy of the cache of a machine that has it (docs/models-offline.md)."
         # No reranker is bundled, and all else works without one.
-        smallest = "none" if self.kind == "reranker" else f"the small bundled model, '{named_after} {BUNDLED}'"
+        smallest = "no reranker" if self.kind == "reranker" else f"the small bundled model, '{named_after} {BUNDLED}'"
         return f"Three ways on: {fetched}; a copy in a folder, '{named_after} /path/to/folder'; or {smallest}."
 
     def announce_download(self, source: str, size: int, present: int, stated_licence: str, *, gated: bool) -> None:

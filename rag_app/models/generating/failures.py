@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rag_app.errors import GenerationError, ModelError
 
-WAY_OUT = "--generator quote needs no model: it answers with the passages' own sentences."
+WAY_OUT = "No model is needed by --generator quote: it answers with the passages' own sentences."
 
 # torch has an error of its own for a GPU only; of a CPU's memory it says one of these.
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
@@ -40,4 +40,7 @@ def wrote_nothing(name: str) -> GenerationError:
 
 def with_way_out(error: ModelError) -> ModelError:
     """Return the same error with the way to an answer without a model at the end of its remedy."""
-    return type(error)(error.found, f"{error.remedy} {WAY_OUT}".strip())
+    is_command = bool(error.remedy) and not error.remedy.endswith(".")
+    # After a command it would be read, and copied, as a part of it.
+    remedy = f"{WAY_OUT} {error.remedy}" if is_command else f"{error.remedy} {WAY_OUT}"
+    return type(error)(error.found, remedy.strip())
