@@ -42,6 +42,7 @@ from rag_app.answering.assembly import assemble_engine, choose_embedder
 from rag_app.answering.prompting.hostile_text import speaks_to_the_model
 from rag_app.answering.prompting.neutral import neutralised
 from rag_app.answering.query_engine import Answered
+from rag_app.answering.writer_by_language import is_made_for
 from rag_app.config import Settings, load_settings
 from rag_app.models.catalogue import QUOTE
 from rag_app.models.embedder import CatalogueEmbedding
@@ -106,6 +107,10 @@ class Recorded(CustomLLM):
     def is_small(self) -> bool:
         """Return the generator's own."""
         return getattr(self._llm, "is_small", False)
+
+    def is_made_for(self, text: str) -> bool:
+        """Return what the generator says."""
+        return is_made_for(self._llm, text)
 
     @property
     def last(self) -> tuple[list[str], str]:
@@ -217,7 +222,7 @@ def _attempt(
     *_, last = assemble_engine(knowledge_base, embedder, llm or QUOTE, settings).ask(document["question"])
     assert isinstance(last, Answered)
     answer = last.answer.text or ""
-    messages, written = llm.last if llm else ([], answer)
+    messages, written = llm.last if llm and not last.answer.not_asked else ([], answer)
     special_tokens = llm.special_tokens if llm else ()
     hostile = [passage for passage in last.answer.passages if passage.document.endswith(f"/{document['file']}")]
     return Attempt(
