@@ -249,7 +249,7 @@ def _embed(
         if spec.fingerprint != model.fingerprint:
             differing = ", ".join(spec.fingerprint.differences(model.fingerprint))
             raise EmbedderMismatch(
-                f"{spec.model_id} is not the model that '{plan.base.name}' has vectors of: it differs in {differing}.",
+                f"The model {spec.model_id} is not the one that '{plan.base.name}' has vectors of: it differs in {differing}.",
                 "Run the command again: now that it is on the machine, every passage is embedded with it.",
             )
         on_event(Event(EventKind.MESSAGE, f"Loading {spec.model_id} ..."))
@@ -284,6 +284,6 @@ def _measure(
         before = plan.previous
         known = before.null_scores(fingerprint) if before and fingerprint in before.models else None
         kept = "Those measured before are kept." if known else "Its passages have no percentile until it is."
-        said = f"What the scores of {fingerprint.model} are worth could not be measured: {error.found} {kept}"
-        on_event(Event(EventKind.MESSAGE, said))
+        said = f"What the scores of {fingerprint.model} are worth could not be measured: {error.found}"
+        on_event(Event(EventKind.MESSAGE, f"{said} {kept}"))
         return None if known is None else lambda *_: known

@@ -6,7 +6,7 @@ This module knows nothing of how documents were read or vectors made.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from rag_app.build_events import Event, EventHandler, EventKind
 from rag_app.datatypes import Chunk, DocumentReport, Fingerprint, ModelReport
@@ -29,12 +29,14 @@ def warn_of_languages(
         uncovered = [key for key in notable if row is not None and not row.covers(*key)]
         if row is None or not uncovered:
             continue
-        found = ", ".join(f"{notable[key]} of {total} documents are in {_shown(*key)}" for key in uncovered)
-        message = (
-            f"{fingerprint.model} was made for {', '.join(row.languages)}, not for these: {found}."
-            f"{_figures(row, uncovered)} Keyword search is not affected. {_better(notable)}"
+        sentences = (
+            f"warning: {fingerprint.model} was made for {', '.join(row.languages)}.",
+            *(_uncovered(notable[key], total, _shown(*key)) for key in uncovered),
+            *_figures(row, uncovered),
+            "Keyword search is not affected.",
+            _better(notable),
         )
-        on_event(Event(EventKind.MESSAGE, f"warning: {message}"))
+        on_event(Event(EventKind.MESSAGE, " ".join(sentences)))
 
 
 def warn_of_cuts(
@@ -57,27 +59,38 @@ def warn_of_cuts(
     if not cut:
         return
     choice = better_choice(load_catalogue(), notable_languages(reports), needed_window(passages, fingerprints, cut))
-    longer = f" Or add a model that reads them whole: {_added(choice)}" if choice is not None else ""
+    longer = [f"Or add a model that reads them whole: {_added(choice)}"] if choice is not None else []
     for model in cut:
-        on_event(Event(EventKind.MESSAGE, f"warning: {_cut(model)}{longer}"))
+        on_event(Event(EventKind.MESSAGE, " ".join((_cut(model), *longer))))
 
 
 def _cut(model: ModelReport) -> str:
+    if model.truncated == 1:
+        return (
+            f"warning: {model.model}: 1 chunk longer than its window; "
+            f"{model.unseen_share:.0%} of the text there is not searchable by meaning. "
+            f"--chunk-tokens {model.fitting_chunk_tokens} would fit."
+        )
     return (
-        f"{model.model}: {model.truncated} chunk{'s' if model.truncated > 1 else ''} longer than its window; "
+        f"warning: {model.model}: {model.truncated} chunks longer than its window; "
         f"{model.unseen_share:.0%} of the text there is not searchable by meaning. "
         f"--chunk-tokens {model.fitting_chunk_tokens} would fit."
     )
+
+
+def _uncovered(count: int, total: int, language: str) -> str:
+    if count == 1:
+        return f"1 of {total} documents is in {language}, which it was not made for."
+    return f"{count} of {total} documents are in {language}, which it was not made for."
 
 
 def _shown(language: str, script: str) -> str:
     return f"'{language}' ({script})" if script else f"'{language}'"
 
 
-def _figures(row: EmbedderRow, uncovered: Sequence[LanguageAndScript]) -> str:
-    """Return a sentence for each language with what the model reached there, beside those that were made for it."""
+def _figures(row: EmbedderRow, uncovered: Sequence[LanguageAndScript]) -> Iterator[str]:
+    """Yield a sentence for each language with what the model reached there, beside those that were made for it."""
     rows = load_catalogue().embedders
-    said = ""
     for language in dict.fromkeys(language for language, _ in uncovered if language != UNDETERMINED):
         found = standing(row, language, rows)
         others = [
@@ -86,11 +99,10 @@ def _figures(row: EmbedderRow, uncovered: Sequence[LanguageAndScript]) -> str:
             if found is not None and found.benchmark in other.figures and other.covers(language)
         ]
         if found is not None and others:
-            said += (
-                f" On {found.benchmark} it reached {found.figure:g} of 100, models made for '{language}' "
+            yield (
+                f"On {found.benchmark} it reached {found.figure:g} of 100, models made for '{language}' "
                 f"{min(others):g} to {max(others):g}."
             )
-    return said
 
 
 def _better(languages: Collection[LanguageAndScript]) -> str:

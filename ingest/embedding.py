@@ -142,7 +142,8 @@ class _CheckedModel:
             if error.row is None:
                 raise
             document = self._document_of(window[error.row])
-            raise EmbeddingError(f"{error.found} It stands in {document}.", error.remedy) from error
+            where = f"It stands in {document}."
+            raise EmbeddingError(f"{error.found} {where}", error.remedy) from error
         self._done += len(window)
         return vectors, tokens
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ingest.parsing import ParsingPlan, plan_parsing
 from ingest.sources import InputFile, discover, is_gone, resolve_sources
 from rag_app.build_events import Event, EventHandler, EventKind
 from rag_app.config import ChunkingSettings, Settings
-from rag_app.datatypes import DocumentReport, Fingerprint
+from rag_app.datatypes import DocumentReport, FileStatus, Fingerprint
 from rag_app.errors import (
     FormatVersionError,
     KnowledgeBaseDamaged,
@@ -186,11 +186,7 @@ def _plan_models(
     dropped = {embedder_name(model) for model in request.drop_models}
     unknown = dropped - {fingerprint.model for fingerprint in own}
     if unknown:
-        names = ", ".join(fingerprint.model for fingerprint in own)
-        raise UsageError(
-            f"'{request.kb}' has no vectors of {', '.join(sorted(unknown))}; it has: {names or 'none'}.",
-            "Drop one of those.",
-        )
+        raise _unknown_models(request.kb, unknown, [fingerprint.model for fingerprint in own])
 
     def announce(message: str) -> None:
         on_event(Event(EventKind.MESSAGE, message))
@@ -208,6 +204,14 @@ def _plan_models(
             "A knowledge base needs at least one embedding model.", "Add another with --embed-model first."
         )
     return tuple(models.values())
+
+
+def _unknown_models(kb: str, unknown: Collection[str], own: Sequence[str]) -> UsageError:
+    """Return the error of a base that is to lose models which it does not have; `own` are those it has."""
+    names = ", ".join(sorted(unknown))
+    if not own:
+        return UsageError(f"'{kb}' has no vectors of {names}, nor of any other model.", "Leave --drop-model out.")
+    return UsageError(f"'{kb}' has no vectors of {names}; it has: {', '.join(own)}.", "Drop one of those.")
 
 
 def _own_model(fingerprint: Fingerprint, settings: Settings, on_event: EventHandler) -> PlannedModel:
@@ -237,10 +241,20 @@ def _memory_gb(request: BuildRequest, settings: Settings, manifest: Manifest | N
 
 def nothing_to_index(sources: Sequence[Source], reports: Sequence[DocumentReport]) -> SourceError:
     """Return the error of a build that has no document, with what was found instead."""
-    counts = Counter(f"{report.status}: {report.reason}" for report in reports)
-    found = " ".join(f"{count} {reason}" for reason, count in counts.most_common(3)) or "It has no files."
+    counts = Counter((report.status, report.reason) for report in reports).most_common(3)
+    found = [_became(status, reason, count) for (status, reason), count in counts] or ["It has no files."]
+    nothing = f"Nothing to index in {', '.join(source.path for source in sources)}."
     remedies = dict.fromkeys(report.remedy for report in reports if report.remedy)
     return SourceError(
-        f"Nothing to index in {', '.join(source.path for source in sources)}. {found} Nothing was changed.",
+        " ".join((nothing, *found, "Nothing was changed.")),
         next(iter(remedies), f"Name a folder with documents: {FORMATS}."),
     )
+
+
+def _became(status: FileStatus, reason: str, count: int) -> str:
+    """Return what became of some files, and why."""
+    if status is FileStatus.SKIPPED:
+        return f"1 file was skipped: {reason}" if count == 1 else f"{count} files were skipped: {reason}"
+    if status is FileStatus.EMPTY:
+        return f"1 file has no text: {reason}" if count == 1 else f"{count} files have no text: {reason}"
+    return f"1 file could not be read: {reason}" if count == 1 else f"{count} files could not be read: {reason}"

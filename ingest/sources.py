@@ -22,7 +22,7 @@ from rag_app.store.layout import Exclusion, Source
 _OF_THE_SYSTEM = frozenset({"Thumbs.db", "desktop.ini"})
 _BEIR_CORPUS = "corpus.jsonl"
 _READ_ATTEMPTS = 2
-_RAISE_LIMIT = "If it is worth it, raise RAG_APP_LIMITS__FILE_MEGABYTES."
+_RAISE_LIMIT = "To have it read all the same, raise RAG_APP_LIMITS__FILE_MEGABYTES."
 
 
 @dataclass(frozen=True)

@@ -47,21 +47,20 @@ def space_for(base: Path, passages: Sequence[Chunk], fingerprints: Sequence[Fing
     """
     needed = bytes_needed(passages, fingerprints)
     if _free(base) < needed:
-        raise StorageError(
-            f"The disk with {base} {_figures(base, needed)}. Nothing was changed.",
-            "Make room, then run the command again.",
-        )
+        room = f"The disk with {base} has {_megabytes(_free(base))} MB free; the build needs about {_megabytes(needed)} MB."
+        raise StorageError(" ".join((room, "Nothing was changed.")), "Make room, then run the command again.")
     try:
         yield
     except StorageError as error:
         if _free(base) >= needed:
             raise
-        raise StorageError(f"{error.found} The disk {_figures(base, needed)}.", error.remedy) from error
+        room = f"The disk has {_megabytes(_free(base))} MB free; the build needs about {_megabytes(needed)} MB."
+        raise StorageError(f"{error.found} {room}", error.remedy) from error
 
 
 def _free(base: Path) -> int:
     return shutil.disk_usage(base).free
 
 
-def _figures(base: Path, needed: int) -> str:
-    return f"has {_free(base) / 1e6:.1f} MB free; the build needs about {needed / 1e6:.1f} MB"
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f}"

@@ -91,6 +91,6 @@ class BuildLog:
             case EventKind.MESSAGE:
                 self.message = event.subject
                 if event.subject.startswith(WARNING):
-                    self.warnings.append(event.subject.removeprefix(WARNING))
+                    self.warnings.append(event.subject)
             case EventKind.DONE:
                 self.generation = event.subject

@@ -7,6 +7,7 @@ This module knows nothing of how a build works.
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import threading
@@ -58,8 +59,8 @@ def run_build(
         BuildCancelled: it was ended by `cancelling`.
         KnowledgeBaseBusy: another build holds the lock.
     """
-    command = [sys.executable, "-m", "ingest", *(str(source.absolute()) for source in sources)]
-    command += ["--kb", name, "--indexes", str(indexes.absolute()), "--events", "--json"]
+    command = ["-m", "ingest", *(str(source.absolute()) for source in sources)]
+    command += ["--kb", name, "--indexes", str(indexes.absolute())]
     command += [part for model in models for part in ("--embed-model", model)]
     command += [part for model in drop_models for part in ("--drop-model", model)]
     command += ["--replace-sources"] if replace_sources else []
@@ -68,7 +69,12 @@ def run_build(
     command += ["--offline"] if offline else []
     with ExitStack() as ends:
         child = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
+            [sys.executable, *command, "--events", "--json"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
         ends.enter_context(child)
         ends.callback(_stop, child)
@@ -83,7 +89,7 @@ def run_build(
 
 
 def _failure(name: str, code: int, said: str, command: Sequence[str], *, is_cancelled: bool) -> RagAppError:
-    """Return the error of a build that has ended with this code."""
+    """Return the error of a build that has ended with this code; `command` is what Python was given, for a person to repeat."""
     if is_cancelled:
         return BuildCancelled(f"The build of '{name}' was cancelled.", "What was there before is as it was.")
     if code == KnowledgeBaseBusy.exit_code:
@@ -92,7 +98,7 @@ def _failure(name: str, code: int, said: str, command: Sequence[str], *, is_canc
         )
     return BuildError(
         f"The build of '{name}' ended with code {code}: {said or 'it said nothing'}",
-        f"By hand: {' '.join(command[1:])}",
+        f"By hand: {shlex.join(['python', *command])}",
     )
 
 
@@ -106,7 +112,7 @@ def _follow(stream: IO[str], on_event: EventHandler) -> str:
             said.append(line.strip())
         else:
             on_event(event)
-    return " ".join(said)[-1000:]
+    return " ".join(said)[-1000:].removeprefix("error: ")
 
 
 def _stop_when_set(child: subprocess.Popen[str], cancelling: threading.Event) -> None:

@@ -174,7 +174,7 @@ def _bytes_with_sum(file: Path, sha256: str) -> tuple[bytes | None, bool]:
 
 
 def _no_picture(problem: PictureProblem, found: str, name: str = "") -> PagePictureError:
-    remedy = "The text that was indexed is shown instead."
+    remedies = ["The text that was indexed is shown instead."]
     if name:
-        remedy += f" To bring the knowledge base up to date: python -m ingest --kb {name}"
-    return PagePictureError(found, remedy, problem=problem)
+        remedies.append(f"To bring the knowledge base up to date: python -m ingest --kb {name}")
+    return PagePictureError(found, " ".join(remedies), problem=problem)

@@ -249,7 +249,7 @@ class _EndedError(Exception):
 
 
 def _raise_setting(name: str) -> str:
-    return f"If it is worth more, raise RAG_APP_SANDBOX__{name}."
+    return f"To have it read all the same, raise RAG_APP_SANDBOX__{name}."
 
 
 def _environment(folder: str) -> dict[str, str]:

@@ -39,7 +39,15 @@ def test_what_a_build_failed_of_is_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"ended with code \d: .*no/such/model") as caught:
         run_build("notes", [folder], tmp_path / "indexes", models=["no/such/model"], offline=True)
     assert "python" not in caught.value.found
-    assert "-m ingest" in caught.value.remedy
+    assert caught.value.remedy.startswith("By hand: python -m ingest /")
+    assert "--events" not in caught.value.remedy
+
+
+def test_the_command_to_repeat_a_build_by_hand_can_be_pasted(tmp_path: Path) -> None:
+    folder = tmp_path / "my documents"
+    with pytest.raises(BuildError) as caught:
+        run_build("notes", [folder], tmp_path / "indexes", offline=True)
+    assert f"ingest '{folder}' --kb notes" in caught.value.remedy
 
 
 def test_whoever_stops_listening_stops_the_child(folder: Path, tmp_path: Path, tiny_embedder: Path) -> None:
@@ -136,5 +144,5 @@ def test_the_log_of_a_build_keeps_what_a_page_shows() -> None:
     log.note(Event(EventKind.DONE, "gen-00000001"))
     assert [event.subject for event in log.last_files] == [f"{number}.md" for number in range(4, 10)]
     assert log.counts == {"indexed": 9, "failed": 1}
-    assert list(log.warnings) == ["3 chunks were cut."]
+    assert list(log.warnings) == ["warning: 3 chunks were cut."]
     assert log.generation == "gen-00000001"

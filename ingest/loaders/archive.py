@@ -47,7 +47,7 @@ def open_archive(data: bytes, options: LoadOptions, *, may_name_types: bool = Fa
         if len(entries) > options.max_entries:
             raise DocumentError(
                 f"It holds {len(entries)} files, more than {options.max_entries}.",
-                "If it is what it should be, raise RAG_APP_LIMITS__ARCHIVE_FILES.",
+                "To have it read all the same, raise RAG_APP_LIMITS__ARCHIVE_FILES.",
             )
         if any(entry.flag_bits & _ENCRYPTED for entry in entries):
             raise DocumentError("It is encrypted: a password is needed.", "Save a copy without one.")
@@ -72,7 +72,7 @@ def _count(
             if total > most:
                 raise DocumentError(
                     f"It expands beyond {most // 1_000_000} MB.",
-                    "If it is what it should be, raise RAG_APP_LIMITS__EXPANDED_MEGABYTES.",
+                    "To have it read all the same, raise RAG_APP_LIMITS__EXPANDED_MEGABYTES.",
                 )
             if is_xml and forbidden.search(before + piece):
                 raise DocumentError(f"{entry.filename} in it declares a document type (DTD), which is not allowed.")

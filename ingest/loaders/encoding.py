@@ -196,9 +196,11 @@ def _refuse_binary(data: bytes) -> None:
 
 def _binary_data(data: bytes) -> DocumentError:
     kind = _kind_of(data)
-    looks = f" ({kind} by its first bytes)" if kind else ""
-    remedy = "Give it the ending of what it is." if kind else ""
-    return DocumentError(f"It holds binary data{looks}, expected text.", remedy)
+    if not kind:
+        return DocumentError("It holds binary data, expected text.")
+    return DocumentError(
+        f"It holds binary data ({kind} by its first bytes), expected text.", "Give it the ending of what it is."
+    )
 
 
 def _kind_of(data: bytes) -> str:

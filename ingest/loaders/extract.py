@@ -6,7 +6,7 @@ This module knows nothing of any one format.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag_app.datatypes import Block, BlockKind, Box
@@ -163,12 +163,38 @@ def first_title(blocks: Sequence[Block]) -> str:
     return next((block.label for block in blocks if block.kind is BlockKind.HEADING and block.level == 1), "")
 
 
+# What is said of one thing that is no text and was not read, and of several, by its noun. Whole sentences: they are translated.
+_NOT_READ: Mapping[str, tuple[str, Callable[[int], str]]] = {
+    "embedded document": (
+        "1 embedded document was not read.",
+        lambda count: f"{count} embedded documents were not read.",
+    ),
+    "embedded object": (
+        "1 embedded object was not read.",
+        lambda count: f"{count} embedded objects were not read.",
+    ),
+    "output": ("1 output was not read.", lambda count: f"{count} outputs were not read."),
+    "picture": ("1 picture was not read.", lambda count: f"{count} pictures were not read."),
+    "recording": ("1 recording was not read.", lambda count: f"{count} recordings were not read."),
+}
+
+
 def not_read(counts: Mapping[str, int]) -> tuple[list[str], str]:
     """Return the notes about what is no text and was not read, counted by its noun, and what can be done about it."""
-    notes = [
-        f"{counts[noun]} {noun} was not read." if counts[noun] == 1 else f"{counts[noun]} {noun}s were not read."
-        for noun in sorted(counts)
-        if counts[noun]
-    ]
-    is_embedded = any(counts[noun] for noun in counts if noun.startswith("embedded"))
+    found = {noun: count for noun, count in sorted(counts.items()) if count}
+    notes = [_NOT_READ[noun][0] if count == 1 else _NOT_READ[noun][1](count) for noun, count in found.items()]
+    is_embedded = any(noun.startswith("embedded") for noun in found)
     return notes, "Save what is embedded as files of their own." if is_embedded else ""
+
+
+def attachments_note(names: Sequence[str], most: int) -> str:
+    """Return the note about attached files, which were not read: up to `most` are named, those without a name counted."""
+    named = [" ".join(name.split()) for name in names if name.strip()][:most]
+    count, shown, rest = len(names), ", ".join(named), len(names) - len(named)
+    if not named:
+        return "1 attachment was not read." if count == 1 else f"{count} attachments were not read."
+    if count == 1:
+        return f"1 attachment was not read: {shown}."
+    if rest:
+        return f"{count} attachments were not read: {shown} and {rest} more."
+    return f"{count} attachments were not read: {shown}."

@@ -28,6 +28,15 @@ _HALF = re.compile("[\ud800-\udfff]")
 _TERMINAL_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NAME_OF_OBJECT = re.compile(r"<[^\n]*>")  # `<Figure size 640x480 with 1 Axes>`: what Python prints for a picture
 _PICTURES = ("image/", "png", "jpeg", "svg")  # by media type, and as the third format of notebooks named them
+_EXTRA_DATA = "Extra data"
+# What Python says most often of a text that is not JSON, as the end of a sentence.
+_REASONS = {
+    "Expecting value": "expected value",
+    "Expecting ',' delimiter": "expected ',' delimiter",
+    "Expecting ':' delimiter": "expected ':' delimiter",
+    "Expecting property name enclosed in double quotes": "expected property name enclosed in double quotes",
+    "Unterminated string starting at": "Unterminated string",
+}
 
 
 class _Object(list[tuple[str, Any]]):
@@ -92,24 +101,32 @@ def _parsed(text: str, line: int | None = None) -> Any:
     Raises:
         DocumentError: not JSON, or nested too deeply.
     """
-    where = "It" if line is None else f"Line {line}"
     try:
         value = json.loads(
             text, strict=False, object_pairs_hook=_Object, parse_int=str, parse_float=str, parse_constant=str
         )
     except json.JSONDecodeError as error:
-        place = f"column {error.colno}" if line else f"line {error.lineno}, column {error.colno}"
-        reason = error.msg.replace("Expecting", "expected").removesuffix(" at").removesuffix(" starting")
-        remedy = "If each line is JSON of its own, name it .jsonl." if error.msg == "Extra data" and not line else ""
-        raise DocumentError(f"{where} is not JSON: {place}: {reason}.", remedy) from error
+        raise _no_json(error, line) from error
     except RecursionError as error:
-        raise DocumentError(f"{where} is nested too deeply.") from error
+        found = "It is nested too deeply." if line is None else f"Line {line} is nested too deeply."
+        raise DocumentError(found) from error
     level = [value]
     for _ in range(_MAX_DEPTH):
         level = [child for parent in level if isinstance(parent, list) for child in _children(parent)]
     if level:
-        raise DocumentError(f"{where} is nested more than {_MAX_DEPTH} levels deep.")
+        if line is None:
+            raise DocumentError(f"It is nested more than {_MAX_DEPTH} levels deep.")
+        raise DocumentError(f"Line {line} is nested more than {_MAX_DEPTH} levels deep.")
     return value
+
+
+def _no_json(error: json.JSONDecodeError, line: int | None) -> DocumentError:
+    """Return the error of a text, or of a line of that number, that is not JSON."""
+    reason = _REASONS.get(error.msg, error.msg)
+    if line is not None:
+        return DocumentError(f"Line {line} is not JSON: column {error.colno}: {reason}.")
+    remedy = "If each line is JSON of its own, name it .jsonl." if error.msg == _EXTRA_DATA else ""
+    return DocumentError(f"It is not JSON: line {error.lineno}, column {error.colno}: {reason}.", remedy)
 
 
 def _children(parent: list[Any]) -> Iterable[Any]:

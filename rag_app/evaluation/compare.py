@@ -25,7 +25,7 @@ from rag_app.evaluation.costs import costs_of
 from rag_app.evaluation.datasets import read_questions
 from rag_app.evaluation.labels import document_groups
 from rag_app.evaluation.outcome_cache import OutcomeCache
-from rag_app.evaluation.question_check import check_against
+from rag_app.evaluation.question_check import check_against, without_answers
 from rag_app.evaluation.questions import QuestionSet
 from rag_app.evaluation.request import Request, brings_passages
 from rag_app.evaluation.statistics import estimates_of, note_on_groups, pairs_of
@@ -96,8 +96,8 @@ def _chosen(question_set: QuestionSet, request: Request) -> QuestionSet:
     if request.sample is not None and request.sample < len(questions):
         drawn = random.Random(request.seed).sample(range(len(questions)), request.sample)  # noqa: S311 - no secret
         questions = tuple(questions[number] for number in sorted(drawn))
-    if not questions:
-        raise UsageError(f"No question of {question_set.name} is left to be asked.", "Raise --limit.")
+    if not questions:  # a file without any is not read, and a limit or a sample is of one at least
+        raise without_answers(question_set.name)
     return replace(question_set, questions=questions)
 
 
@@ -113,8 +113,12 @@ def _askable(question_set: QuestionSet, settings: Settings) -> QuestionSet:
             kept.append(replace(question, question=text))
     if not kept:
         raise UsageError(f"No question of {question_set.name} can be asked.", "They are empty or too long.")
-    notes = (f"{refused} questions are empty or too long, and were left out.",) if refused else ()
-    return replace(question_set, questions=tuple(kept), notes=(*question_set.notes, *notes))
+    notes = question_set.notes
+    if refused == 1:
+        notes = (*notes, "1 question is empty or too long, and was left out.")
+    elif refused:
+        notes = (*notes, f"{refused:,} questions are empty or too long, and were left out.")
+    return replace(question_set, questions=tuple(kept), notes=notes)
 
 
 def _knowledge_base(
@@ -172,15 +176,6 @@ def _comparison(
         }
         for result in results
     }
-    notes = [*question_set.notes, *(note_on_groups(groups),)]
-    notes += [
-        f"{result.failures} questions failed with {result.name}, and count 0." for result in results if result.failures
-    ]
-    cut = {result.card["embedder"]["model"]: result.truncated for result in results if result.truncated}
-    notes += [
-        f"{count:,} passages are longer than the window of {model}, which did not read their ends."
-        for model, count in cut.items()
-    ]
     return Comparison(
         dataset=question_set.name,
         questions=tuple(
@@ -193,7 +188,7 @@ def _comparison(
         seed=request.seed,
         margin=request.margin,
         groups=len(set(groups)),
-        notes=tuple(note for note in notes if note),
+        notes=_notes(question_set, groups, results),
         made={
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "questions sha256": question_set.sha256,
@@ -201,3 +196,20 @@ def _comparison(
             "generation": knowledge_base.generation,
         },
     )
+
+
+def _notes(question_set: QuestionSet, groups: Sequence[int], results: Sequence[SystemResult]) -> tuple[str, ...]:
+    """Return what has to be known of a comparison before it is read; `groups` has the document of each question."""
+    notes = [*question_set.notes, note_on_groups(groups)]
+    for result in results:
+        if result.failures == 1:
+            notes.append(f"1 question failed with {result.name}, and counts 0.")
+        elif result.failures:
+            notes.append(f"{result.failures:,} questions failed with {result.name}, and count 0.")
+    cut = {result.card["embedder"]["model"]: result.truncated for result in results if result.truncated}
+    for model, count in cut.items():
+        if count == 1:
+            notes.append(f"1 passage is longer than the window of {model}, which did not read its end.")
+        else:
+            notes.append(f"{count:,} passages are longer than the window of {model}, which did not read their ends.")
+    return tuple(note for note in notes if note)

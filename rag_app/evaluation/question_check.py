@@ -41,10 +41,7 @@ def check_against(question_set: QuestionSet, paths: Iterable[str], text_of: Call
         UsageError: no question can be judged, or none has an answer.
     """
     if not any(question.is_answerable for question in question_set.questions):
-        raise UsageError(
-            f"No question of {question_set.name} has an answer, so that no passage can be right.",
-            "Give each its `answer` and `source`; only questions that the documents do not answer go without.",
-        )
+        raise without_answers(question_set.name)
     checker = _Checker(paths, text_of)
     kept = [found for question in question_set.questions if (found := checker.usable(question)) is not None]
     notes = (*question_set.notes, *checker.notes())
@@ -56,6 +53,14 @@ def check_against(question_set: QuestionSet, paths: Iterable[str], text_of: Call
     if len(kept) == 1:
         notes = (*notes, "One question is left: what it shows of a system may be chance.")
     return replace(question_set, questions=tuple(kept), notes=notes)
+
+
+def without_answers(name: str) -> UsageError:
+    """Return the error of a set by its name: none of its questions has an answer."""
+    return UsageError(
+        f"No question of {name} has an answer, so that no passage can be right.",
+        "Give each its `answer` and `source`; only questions that the documents do not answer go without.",
+    )
 
 
 class _Checker:
@@ -74,11 +79,15 @@ class _Checker:
     def notes(self) -> tuple[str, ...]:
         """Return sentences on what was not as the questions say."""
         sentences = [sentence for what, keys in self._keys.items() for sentence in note_on(keys, what)]
-        if self._unknown_documents:
-            count = len(self._unknown_documents)
+        unknown = self._unknown_documents
+        if len(unknown) == 1:
             sentences.append(
-                f"{count:,} judgement{'s' if count > 1 else ''} of documents that are not in the knowledge base "
-                f"{'were' if count > 1 else 'was'} left out ({named(self._unknown_documents)})."
+                f"1 judgement of a document that is not in the knowledge base was left out ({named(unknown)})."
+            )
+        elif unknown:
+            sentences.append(
+                f"{len(unknown):,} judgements of documents that are not in the knowledge base were left out "
+                f"({named(unknown)})."
             )
         return tuple(sentences)
 

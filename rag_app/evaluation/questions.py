@@ -91,8 +91,9 @@ def note_on(keys: Sequence[str], what: str) -> tuple[str, ...]:
     """Return one sentence on the questions with these keys, or nothing where there are none."""
     if not keys:
         return ()
-    noun = "question was" if len(keys) == 1 else "questions were"
-    return (f"{len(keys):,} {noun} {what} ({named(keys)}).",)
+    if len(keys) == 1:
+        return (f"1 question was {what} ({named(keys)}).",)
+    return (f"{len(keys):,} questions were {what} ({named(keys)}).",)
 
 
 def named(names: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ def text_of(path: Path) -> tuple[str, bytes]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", FORMS) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not in UTF-8 (byte {error.start}).", "Save it in UTF-8.") from error
+        raise UsageError(f"{path} is not in UTF-8 (byte offset {error.start}).", "Save it in UTF-8.") from error
 
 
 def json_rows(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

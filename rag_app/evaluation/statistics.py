@@ -94,9 +94,13 @@ def note_on_groups(groups: Sequence[int]) -> str:
     count = len(set(groups))
     if count >= FEWEST_GROUPS:
         return ""
-    documents = "one document" if count == 1 else f"{count} documents"
+    if count == 1:
+        return (
+            f"The questions are on one document; with fewer than {FEWEST_GROUPS}, intervals are rough: "
+            "they rest on documents being alike. Ask about more documents."
+        )
     return (
-        f"The questions are on {documents}; with fewer than {FEWEST_GROUPS}, intervals are rough: "
+        f"The questions are on {count} documents; with fewer than {FEWEST_GROUPS}, intervals are rough: "
         "they rest on documents being alike. Ask about more documents."
     )
 

@@ -147,8 +147,10 @@ def _system(row: Any, number: int, path: Path) -> SystemSpec:
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
+        what = problem["msg"].removeprefix("Value error, ")
         raise UsageError(
-            f"{path}, system {number}{f', {where}' if where else ''}: {problem['msg'].removeprefix('Value error, ')} "
-            f"(found {problem['input']!r:.80}).",
+            f"{path}, system {number}, {where}: {what} (found {problem['input']!r:.80})."
+            if where
+            else f"{path}, system {number}: {what} (found {problem['input']!r:.80}).",
             "See docs/comparing.md.",
         ) from error

@@ -63,7 +63,7 @@ def filters_of(terms: Sequence[str], knowledge_base: KnowledgeBase) -> MetadataF
     )
     if len(groups) > 1 and not _keeps_any(filters, knowledge_base):
         raise UsageError(
-            f"No passage matches all of these filters together: {_listed(terms)}.",
+            f"No passage matches all of these filters together: {', '.join(f'{term:.120}' for term in terms)}.",
             "Each of them matches some: leave one out.",
         )
     return filters
@@ -95,17 +95,15 @@ def _refuse_unmatched(key: str, value: str, knowledge_base: KnowledgeBase) -> No
 def _what_there_is(key: str, value: str, knowledge_base: KnowledgeBase) -> str:
     values, choices = knowledge_base.document_values, choices_of(knowledge_base)
     if key == "date":
-        unknown = f" Without a date: {values.undated}." if values.undated else ""
-        return (
-            f"Dates go from {choices.dates[0]} to {choices.dates[1]}.{unknown}"
-            if choices.dates
-            else "No date is known."
-        )
+        if not choices.dates:
+            return "No date is known."
+        known = f"Dates go from {choices.dates[0]} to {choices.dates[1]}."
+        return f"{known} {f'Without a date: {values.undated}.' if values.undated else ''}".strip()
     if key == "page":
         return "Leave it out, or name a page that is there; text files have none."
     names = sorted(_values(key, knowledge_base))
     near = [name for name in names if value.strip("*/").casefold() in name.casefold()]
-    return f"There is: {_listed(near or names)}."
+    return _there_is(near or names)
 
 
 def _values(key: str, knowledge_base: KnowledgeBase) -> Collection[str]:
@@ -123,9 +121,11 @@ def _values(key: str, knowledge_base: KnowledgeBase) -> Collection[str]:
     return by_key[key]()
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED_VALUES} more" if len(names) > _NAMED_VALUES else ""
-    return f"{', '.join(f'{name:.120}' for name in names[:_NAMED_VALUES])}{more}"
+def _there_is(names: Sequence[str]) -> str:
+    shown, rest = ", ".join(f"{name:.120}" for name in names[:_NAMED_VALUES]), len(names) - _NAMED_VALUES
+    if not names:
+        return "There is none: leave it out."
+    return f"There is: {shown} and {rest} more." if rest > 0 else f"There is: {shown}."
 
 
 # A term of each key

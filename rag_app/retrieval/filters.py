@@ -108,13 +108,16 @@ OPERATORS: dict[FieldKind, frozenset[FilterOperator]] = {
     FieldKind.NUMBER: frozenset(_OF_NUMBERS),
     FieldKind.DATE: frozenset(_OF_NUMBERS),
 }
-# The elements of values by the kind of field, as a noun and as a test.
-_ELEMENTS: dict[FieldKind, tuple[str, Callable[[object], bool]]] = {
-    FieldKind.TEXT: ("text", lambda value: isinstance(value, str)),
-    FieldKind.NUMBER: ("number", lambda value: isinstance(value, int | float)),
-    FieldKind.DATE: ("date", lambda value: isinstance(value, str) and is_day(value)),
+# The elements of values by the kind of field: one in words, several in words, and a test of one.
+_ELEMENTS: dict[FieldKind, tuple[str, str, Callable[[object], bool]]] = {
+    FieldKind.TEXT: ("a text", "a list of texts", lambda value: isinstance(value, str)),
+    FieldKind.NUMBER: ("a number", "a list of numbers", lambda value: isinstance(value, int | float)),
+    FieldKind.DATE: (
+        "a date such as 2024-05-31",
+        "a list of dates",
+        lambda value: isinstance(value, str) and is_day(value),
+    ),
 }
-_HOW_WRITTEN = {FieldKind.DATE: " such as 2024-05-31"}
 _KEEPING_THE_UNKNOWN = frozenset({FilterOperator.NE, FilterOperator.NIN, FilterOperator.IS_EMPTY})
 _LOOKING_UP = frozenset({FilterOperator.IN, FilterOperator.NIN})
 _TAKING_A_LIST = _LOOKING_UP | {FilterOperator.ANY, FilterOperator.ALL}
@@ -190,11 +193,11 @@ def _expected(kind: FieldKind, operator: FilterOperator) -> tuple[str, Callable[
     """Return what value an operator takes for a field of this kind, in words and as a test."""
     if operator is FilterOperator.IS_EMPTY:
         return "no value (None)", lambda value: value is None
-    name, fits = _ELEMENTS.get(kind, _ELEMENTS[FieldKind.TEXT])
+    one, several, fits = _ELEMENTS.get(kind, _ELEMENTS[FieldKind.TEXT])
     is_whole_list = kind is FieldKind.TEXTS and operator in (FilterOperator.EQ, FilterOperator.NE)
     if operator in _TAKING_A_LIST or is_whole_list:
         return (
-            f"a list of {name}s",
+            several,
             lambda value: isinstance(value, list) and all(map(fits, value)),
         )
-    return f"a {name}{_HOW_WRITTEN.get(kind, '')}", fits
+    return one, fits

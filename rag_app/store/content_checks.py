@@ -145,7 +145,7 @@ def _look_at_documents(folder: Path, manifest: Manifest) -> str:
             for language, script in connection.execute("SELECT language, script FROM documents")
         )
     _expect("Documents and passages", {"documents": documents, "chunks": chunks}, manifest.counts)
-    _expect("Languages", dict(languages), manifest.languages)
+    _expect("Languages of the documents", dict(languages), manifest.languages)
     if chunks:
         _expect("Numbers of the first and the last passage", (lowest, highest), (0, chunks - 1))
     return f"{documents} documents with {chunks} passages, as the manifest says; SQLite finds nothing wrong"
@@ -175,9 +175,10 @@ def _look_at_keywords(folder: Path, manifest: Manifest) -> str:
 
 def _look_at_report(folder: Path, manifest: Manifest) -> str:
     report = IngestReport.from_record(json.loads((folder / layout.REPORT).read_bytes()))
-    _expect("Generation", report.generation, manifest.generation)
-    _expect("Passages", report.chunks, manifest.counts["chunks"])
-    _expect("Models", sorted(m.fingerprint for m in report.models), sorted(m.digest for m in manifest.models))
+    _expect("Generation in the report", report.generation, manifest.generation)
+    _expect("Passages in the report", report.chunks, manifest.counts["chunks"])
+    digests = sorted(model.digest for model in manifest.models)
+    _expect("Models in the report", sorted(model.fingerprint for model in report.models), digests)
     store = ChunkStore(folder / layout.CHUNKS)
     with closing(store):
         stored = {path: count for path, _, _, count in store.documents()}
@@ -191,13 +192,14 @@ def _look_at_report(folder: Path, manifest: Manifest) -> str:
 
 def _look_at_rows(file: Path, manifest: Manifest) -> str:
     rows = np.load(file, mmap_mode="r", allow_pickle=False)
-    _expect("Numbers", (str(rows.dtype), rows.ndim), ("int64", 1))
+    _expect("Type and dimensions of the rows", (str(rows.dtype), rows.ndim), ("int64", 1))
     chunks = manifest.counts["chunks"]
     outside = np.flatnonzero((rows < 0) | (rows >= chunks))
     if len(outside):
         raise Discrepancy(f"Row {outside[0]} is of passage {rows[outside[0]]}; there are {chunks}.")
-    without = chunks - len(np.unique(rows))
-    return f"{len(rows)} rows of {chunks} passages" + (f"; passages without a row: {without}" if without else "")
+    if without := chunks - len(np.unique(rows)):
+        return f"{len(rows)} rows of {chunks} passages; passages without a row: {without}"
+    return f"{len(rows)} rows of {chunks} passages"
 
 
 def _open_vectors(folder: Path, manifest: Manifest, fingerprint: Fingerprint) -> VectorIndex:

@@ -149,14 +149,17 @@ class KnowledgeBase:
             raise self._mismatch(name)
 
     def _mismatch(self, name: str, digest: str = "") -> EmbedderMismatch:
-        there = ", ".join(f"{model.model} ({model.digest})" for model in self.models) or "none"
-        same_name = digest and any(model.model == name for model in self.models)
-        reason = ", which has other files, prompts or settings than the model it was built with" if same_name else ""
+        there = ", ".join(f"{model.model} ({model.digest})" for model in self.models)
         shown = f"{name} ({digest})" if digest else name
-        return EmbedderMismatch(
-            f"The knowledge base '{self.name}' has no vectors of {shown}{reason}; it has: {there}.",
-            f"Add them: python -m ingest --kb {self.name} --embed-model {name}",
-        )
+        found = f"The knowledge base '{self.name}' has no vectors of {shown}; it has: {there}."
+        if not there:
+            found = f"The knowledge base '{self.name}' has no vectors of {shown}, nor of any other model."
+        elif digest and any(model.model == name for model in self.models):
+            found = (
+                f"The knowledge base '{self.name}' has no vectors of {shown}, which has other files, prompts or settings "
+                f"than the model it was built with; it has: {there}."
+            )
+        return EmbedderMismatch(found, f"Add them: python -m ingest --kb {self.name} --embed-model {name}")
 
     def close(self) -> None:
         """Close the files."""

@@ -166,7 +166,8 @@ def _other_version(where: Path, version: object) -> FormatVersionError:
         )
     return FormatVersionError(
         f"{where} is in format version {version}; this program reads version {FORMAT_VERSION}.",
-        f"Use the version of rag-app that made it. {rebuild_command(where.parent.parent)}",
+        "Use the version of rag-app that made it, or rebuild the knowledge base: "
+        f"python -m ingest --kb {where.parent.parent.name} --rebuild",
     )
 
 
@@ -289,9 +290,10 @@ def read_current(base: Path) -> tuple[Path, str]:
 
 def _not_found(base: Path) -> KnowledgeBaseNotFound:
     known = knowledge_base_names(base.parent)
-    found = f"; there are: {', '.join(known)}" if known else ", nor any other"
     return KnowledgeBaseNotFound(
-        f"There is no knowledge base '{base.name}' in {base.parent}{found}.",
+        f"There is no knowledge base '{base.name}' in {base.parent}; there are: {', '.join(known)}."
+        if known
+        else f"There is no knowledge base '{base.name}' in {base.parent}, nor any other.",
         f"Build it: python -m ingest FOLDER --kb {base.name}",
     )
 
@@ -336,10 +338,13 @@ def check_sizes(generation: Path, manifest: Manifest) -> None:
     """
     for name, entry in manifest.files.items():
         file = generation / name
-        found = file.stat().st_size if file.is_file() else None
+        if not file.is_file():
+            raise KnowledgeBaseDamaged(f"{file} is missing.", rebuild_command(generation.parent))
+        found = file.stat().st_size
         if found != entry.bytes:
-            state = "missing" if found is None else f"damaged: {found} bytes instead of {entry.bytes}"
-            raise KnowledgeBaseDamaged(f"{file} is {state}.", rebuild_command(generation.parent))
+            raise KnowledgeBaseDamaged(
+                f"{file} is damaged: {found} bytes instead of {entry.bytes}.", rebuild_command(generation.parent)
+            )
 
 
 def check_sums(generation: Path, manifest: Manifest) -> None:

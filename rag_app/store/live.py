@@ -162,9 +162,8 @@ class LiveKnowledgeBase:
         for folder in self._others(current):
             with suppress(KnowledgeBaseDamaged, FormatVersionError):
                 knowledge_base, check = self._open(folder, None, checks)
-                version = Served(knowledge_base, check).version
-                notice = f"{problem.found} Answers come from {version}, the newest that is whole. {problem.remedy}"
-                return Served(knowledge_base, check, notice)
+                answers = f"Answers come from {Served(knowledge_base, check).version}, the newest that is whole."
+                return Served(knowledge_base, check, f"{problem.found} {answers} {problem.remedy}".strip())
         raise problem
 
     def _others(self, current: bytes | None) -> list[Path]:

@@ -117,7 +117,9 @@ def _removed(versions: Sequence[KnowledgeBase], paths: Sequence[str]) -> tuple[t
         if path not in documents and path not in purged:
             near = ", ".join(_nearest(path, list(documents)))
             raise UsageError(
-                f"'{live.name}' has no document {path[:200]}.{f' Near it: {near}.' if near else ''}",
+                f"'{live.name}' has no document {path[:200]}. Near it: {near}."
+                if near
+                else f"'{live.name}' has no document {path[:200]}.",
                 f"See them all: rag-app kb show {live.name}",
             )
     removed = tuple(path for path in paths if path in documents)

@@ -219,5 +219,9 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # there is nothing that a damaged file could not make a library raise
-        found = "missing" if isinstance(error, FileNotFoundError) else f"damaged: {str(error)[:200]}"
-        raise KnowledgeBaseDamaged(f"{path} is {found}.", rebuild_command(path.parent.parent.parent.parent)) from error
+        raise KnowledgeBaseDamaged(
+            f"{path} is missing."
+            if isinstance(error, FileNotFoundError)
+            else f"{path} is damaged: {str(error)[:200]}.",
+            rebuild_command(path.parent.parent.parent.parent),
+        ) from error

@@ -177,7 +177,7 @@ class VectorIndex:
         try:
             return self._files.floats.read(np.arange(self.count)[rows])
         except OSError as error:
-            raise self._damaged(f"cannot be read: {error}") from error
+            raise self._damaged(f"it cannot be read: {error}") from error
 
     def _checked(self, question: NDArray[np.float32]) -> NDArray[np.float32]:
         if question.shape != (self.fingerprint.dimension,):
@@ -218,7 +218,7 @@ class VectorIndex:
         # Vectors have unit length, so this is what their cosines cannot exceed; a damaged number shows here, NaN too.
         limit = float(np.linalg.norm(question)) * (1 + _NORM_TOLERANCE) + _NORM_TOLERANCE
         if not np.abs(cosines).max(initial=0) <= limit:
-            raise self._damaged("holds vectors that are not of unit length")
+            raise self._damaged("it holds vectors that are not of unit length")
         return cosines
 
     def _rows_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -240,7 +240,7 @@ class VectorIndex:
     def _damaged(self, found: str) -> KnowledgeBaseDamaged:
         name = INDEX_FILE if self._files.mapped is not None else FLOATS_FILE
         return KnowledgeBaseDamaged(
-            f"{self._folder / name} is damaged: it {found}.", rebuild_command(self._folder.parent.parent.parent)
+            f"{self._folder / name} is damaged: {found}.", rebuild_command(self._folder.parent.parent.parent)
         )
 
 

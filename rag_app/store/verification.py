@@ -58,10 +58,12 @@ class Verification:
             return None
         failed = [check for check in self.checks if check.state is CheckState.DAMAGED]
         found = self.damaged or [check.name for check in failed]
-        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        names, more = ", ".join(found[:_NAMED]), len(found) - _NAMED
         remedies = dict.fromkeys(check.remedy for check in failed if check.remedy)
         return KnowledgeBaseDamaged(
-            f"The knowledge base '{self.name}' is not as it should be: {', '.join(found[:_NAMED])}{more}.",
+            f"The knowledge base '{self.name}' is not as it should be: {names} and {more} more."
+            if more > 0
+            else f"The knowledge base '{self.name}' is not as it should be: {names}.",
             " ".join(remedies),
         )
 
@@ -201,7 +203,7 @@ def _check_files(generation: _Generation, prefix: str) -> _Files:
             f"{prefix}unlisted files",
             folder,
             {file: f"{folder / file} is not in the manifest." for file in _unlisted(folder, manifest)},
-            "none",
+            "there are no others",
             "Remove what was put there.",
         ),
     ]
@@ -251,11 +253,15 @@ def _check_cache(base: Path) -> Check:
         if path.exists() and not path.is_file():
             raise Discrepancy(f"{path} is not a file.")
         found = cache_file.check(base)
-        if found.problem or found.damaged:
-            what = f" ({found.problem})" if found.problem else ""
+        if found.problem:
             raise Discrepancy(
-                f"{found.damaged} of {found.rows} entries are damaged{what}. Answers do not depend on it; the next build "
-                "that needs one of them embeds its text again."
+                f"{found.damaged} of {found.rows} entries are damaged ({found.problem}). Answers do not depend on it; the "
+                "next build that needs one of them embeds its text again."
+            )
+        if found.damaged:
+            raise Discrepancy(
+                f"{found.damaged} of {found.rows} entries are damaged. Answers do not depend on it; the next build that "
+                "needs one of them embeds its text again."
             )
         return f"{found.rows} entries"
 

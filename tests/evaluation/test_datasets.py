@@ -152,7 +152,7 @@ def test_evidence_without_offsets_names_the_document(tmp_path: Path) -> None:
         ("a.jsonl", '{"question": "a?"}\nnothing', "line 2, is not JSON"),
         ("a.jsonl", '{"question": "a\\ud800?"}', "line 1, is not JSON"),
         ("a.jsonl", "[1]", "line 1, is no JSON object"),
-        ("a.jsonl", b"\xff\xfe", r"not in UTF-8 \(byte 0\)"),
+        ("a.jsonl", b"\xff\xfe", r"not in UTF-8 \(byte offset 0\)"),
         ("a.jsonl", '{"question": "a?", "evidence": [1]}', "line 1 has evidence that cannot be used"),
         (
             "a.jsonl",

@@ -80,6 +80,8 @@ def test_unknown_judged_documents_are_taken_out_and_counted() -> None:
     found = checked(*(LabelledQuestion("?", judgements=judgements, key=str(key)) for key in range(2)))
     assert [one.judgements for one in found.questions] == [{"7": 1.0}] * 2
     assert found.notes == ("4 judgements of documents that are not in the knowledge base were left out (8, 9).",)
+    one = checked(*(LabelledQuestion("?", judgements={"7": 1.0, key: 1.0}, key=key) for key in ("7", "8")))
+    assert one.notes == ("1 judgement of a document that is not in the knowledge base was left out (8).",)
 
 
 def test_a_quote_is_found_again_where_it_moved_to() -> None:

@@ -211,7 +211,11 @@ def test_the_only_model_cannot_be_dropped(built: Outcome, ingest: Ingest, tiny_e
     assert "needs at least one embedding model" in outcome.err
 
 
-def test_a_model_that_is_not_there_cannot_be_dropped(built: Outcome, ingest: Ingest, tiny_embedder: Path) -> None:
+def test_a_model_that_is_not_there_cannot_be_dropped(
+    built: Outcome, ingest: Ingest, docs: Path, tiny_embedder: Path
+) -> None:
     outcome = ingest("--kb", "kb", "--drop-model", "no/such")
     assert outcome.code == 2
     assert f"'kb' has no vectors of no/such; it has: {tiny_embedder}" in outcome.err
+    new = ingest(docs, "--kb", "new", "--drop-model", "no/such")
+    assert "'new' has no vectors of no/such, nor of any other model. Leave --drop-model out." in new.err

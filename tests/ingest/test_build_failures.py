@@ -131,6 +131,10 @@ def test_a_dry_run_and_a_build_without_documents_look_for_no_model(
     outcome = ingest(tmp_path / "empty", "--kb", "kb")
     assert outcome.code == 2
     assert "Nothing to index" in outcome.err
+    for name, content in (("a.exe", b"MZ"), ("b.exe", b"MZ"), ("c.txt", b"\0" * 50)):
+        (tmp_path / "empty" / name).write_bytes(content)
+    outcome = ingest(tmp_path / "empty", "--kb", "kb", "--dry-run")
+    assert "2 files were skipped: Its format is not read. 1 file could not be read: It holds binary data" in outcome.err
 
 
 def test_a_file_name_that_is_not_unicode_ends_no_build(ingest: Ingest, docs: Path, tiny_embedder: Path) -> None:

@@ -34,7 +34,7 @@ CHINESE = ("zh", "Hans", 10)
 
 def test_an_english_model_over_chinese_documents_is_warned_about_with_its_figure_and_a_better_one_named() -> None:
     (warning,) = warnings("bundled", CHINESE, CHINESE, ENGLISH)
-    assert "bundled was made for en, not for these: 2 of 3 documents are in 'zh' (Hans)." in warning
+    assert "bundled was made for en. 2 of 3 documents are in 'zh' (Hans), which it was not made for." in warning
     assert "On C-MTEB retrieval it reached 3.61 of 100, models made for 'zh' " in warning
     assert "Keyword search is not affected." in warning
     assert "Made for all of them: --embed-model " in warning
@@ -57,7 +57,7 @@ def test_where_nothing_fits_this_machine_the_command_is_named(monkeypatch: pytes
 @pytest.mark.parametrize("model", ["Snowflake/snowflake-arctic-embed-m-v1.5@256", "served:BAAI/bge-small-en-v1.5"])
 def test_a_shorter_or_served_model_is_judged_by_its_row(model: str) -> None:
     (warning,) = warnings(model, CHINESE)
-    assert f"{model} was made for en, not for these" in warning
+    assert f"{model} was made for en. 1 of 1 documents is in 'zh' (Hans), which it was not made for." in warning
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_one_long_document_among_many_short_ones_counts_by_its_passages() -> Non
 
 def test_an_undetermined_language_is_judged_by_its_script() -> None:
     (warning,) = warnings("bundled", ("und", "Cyrl", 10))
-    assert "1 of 1 documents are in 'und' (Cyrl)" in warning
+    assert "1 of 1 documents is in 'und' (Cyrl)" in warning
     assert " it reached " not in warning, "no figure says anything of a language that nobody knows"
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 from tests.conftest import REPOSITORY
 from tests.real_bases import build_small
 from tests.ui.server import free_port, running
-from tests.ui.visit import Visit, require_chromium
+from tests.ui.visit import DONE, Visit, require_chromium
 
 require_chromium()
 pytestmark = pytest.mark.browser
@@ -52,14 +52,14 @@ def test_nothing_serious_is_found_on_any_page(
 ) -> None:
     visit = Visit(browser, f"{address}/?lang={language}", dark=dark, width=width)
     page = visit.page
-    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=120_000)
+    page.wait_for_selector(DONE, timeout=120_000)
     visit.ask("How long is an account locked?")
     found = {}
     for name in PAGES:
         if name != "ask":
             page.goto(f"{address}/{name}?lang={language}")
             page.wait_for_selector("h1", timeout=60_000)
-            page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=60_000)
+            page.wait_for_selector(DONE, timeout=60_000)
         page.wait_for_timeout(500)  # what fades in is pale for a moment
         if problems := serious(page):
             found[name] = problems

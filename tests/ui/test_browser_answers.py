@@ -14,7 +14,7 @@ from tests.checkpoints import make_llama_generator
 from tests.conftest import REPOSITORY
 from tests.real_bases import build_small
 from tests.ui.server import free_port, running
-from tests.ui.visit import INPUT, Visit, require_chromium
+from tests.ui.visit import DONE, INPUT, Visit, require_chromium
 
 require_chromium()
 pytestmark = pytest.mark.browser
@@ -64,7 +64,7 @@ def test_stop_gives_control_back_keeps_the_text_and_frees_the_model(browser: Bro
     wait_for_text(visit.page)
     started = time.monotonic()
     visit.page.locator(STOP).click()
-    visit.page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=60_000)
+    visit.page.wait_for_selector(DONE, timeout=60_000)
     assert time.monotonic() - started < 5  # on a busy machine; by itself it is a quarter of a second
     assert written(visit.page).strip()
     other = Visit(browser, address)

@@ -14,7 +14,7 @@ from rag_app.config import load_settings
 from tests.checkpoints import make_bert_embedder
 from tests.conftest import REPOSITORY, TEXTS
 from tests.ui.server import free_port, running
-from tests.ui.visit import INPUT, Visit, require_chromium
+from tests.ui.visit import DONE, INPUT, Visit, require_chromium
 
 require_chromium()
 pytestmark = pytest.mark.browser
@@ -51,7 +51,7 @@ def ask(page: Page, question: str, until: str) -> None:
     area.press("Enter")
     expect(page.locator("h2.side-question")).to_have_text(question, timeout=WAIT)
     page.wait_for_selector(until, timeout=WAIT)
-    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=WAIT)
+    page.wait_for_selector(DONE, timeout=WAIT)
 
 
 @pytest.mark.parametrize(("dark", "width"), [(False, 1440), (True, 390)])

@@ -15,7 +15,7 @@ from tests.conftest import HANDBOOK, REPOSITORY, TEXTS
 from tests.real_bases import build_small
 from tests.ui.server import free_port, running
 from tests.ui.test_browser_answers import STOP, begin, wait_for_text, written
-from tests.ui.visit import INPUT, SOME_LOOKS, Visit, require_chromium
+from tests.ui.visit import DONE, INPUT, SOME_LOOKS, Visit, require_chromium
 
 require_chromium()
 pytestmark = pytest.mark.browser
@@ -53,7 +53,7 @@ def choose_quotes(page: Page) -> None:
         page.locator('[data-testid="stExpandSidebarButton"]').click()
     page.get_by_label("Answers written by").click()
     page.get_by_role("option", name="Quotes from the passages").click()
-    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=60_000)
+    page.wait_for_selector(DONE, timeout=60_000)
     if page.viewport_size and page.viewport_size["width"] < 800:
         page.locator('[data-testid="stSidebarCollapseButton"] button').click()
 
@@ -63,7 +63,7 @@ def test_what_was_stopped_is_there_after_a_reload_and_nobody_else_sees_it(browse
     begin(visit.page, QUESTION)
     wait_for_text(visit.page)
     visit.page.locator(STOP).click()
-    visit.page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=60_000)
+    visit.page.wait_for_selector(DONE, timeout=60_000)
     before = written(visit.page)
     assert before.strip()
     assert "c=" in visit.page.url

@@ -16,7 +16,7 @@ from rag_app.config import load_settings
 from rag_app.store import layout
 from tests.conftest import REPOSITORY
 from tests.ui.server import free_port, running
-from tests.ui.visit import SOME_LOOKS, Visit, require_chromium
+from tests.ui.visit import DONE, SOME_LOOKS, Visit, require_chromium
 
 require_chromium()
 pytestmark = pytest.mark.browser
@@ -180,7 +180,7 @@ def test_verification_that_finds_nothing_leaves_nothing(browser: Browser, slow_s
     expect(page.get_by_text("verifying its files")).to_have_count(0, timeout=30_000)
     expect(page.get_by_text("gen-00000002, built ")).to_have_count(1)
     expect(page.get_by_text("Notice")).to_have_count(0)
-    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=60_000)
+    page.wait_for_selector(DONE, timeout=60_000)
     page.wait_for_timeout(1000)
     assert page.evaluate(STAYS_IDLE)  # and no more
 

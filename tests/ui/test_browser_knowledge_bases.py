@@ -15,7 +15,7 @@ from rag_app.config import load_settings
 from tests.conftest import REPOSITORY
 from tests.test_page_pictures import pdf
 from tests.ui.server import free_port, running
-from tests.ui.visit import LOOKS, Visit, require_chromium
+from tests.ui.visit import DONE, LOOKS, Visit, require_chromium
 
 require_chromium()
 pytestmark = pytest.mark.browser
@@ -117,7 +117,7 @@ def test_asking_from_here_asks_this_base(browser: Browser, address: str, base: s
 def test_a_build_is_cancelled_at_once_and_leaves_nothing(browser: Browser, address: str, folder: Path) -> None:
     visit = visit_page(browser, address)
     page = visit.page
-    page.wait_for_selector('[data-test-script-state="notRunning"]')
+    page.wait_for_selector(DONE)
     if button(page, "New knowledge base").count():
         button(page, "New knowledge base").click()
     page.locator('input[type="file"]').set_input_files(
@@ -180,7 +180,7 @@ def test_a_folder_is_uploaded_with_its_shape_and_hostile_names_are_text(
     (book / "a.md").write_text("Rule two.", encoding="utf-8")
     visit = visit_page(browser, address)
     page = visit.page
-    page.wait_for_selector('[data-test-script-state="notRunning"]')
+    page.wait_for_selector(DONE)
     if button(page, "New knowledge base").count():
         button(page, "New knowledge base").click()
     page.get_by_text("A folder", exact=True).click()
@@ -211,7 +211,7 @@ def test_the_page_in_its_looks(
 ) -> None:
     dark, width = look
     visit = visit_page(browser, address, f"{base}&lang={language}", dark=dark, width=width)
-    visit.page.wait_for_selector('[data-test-script-state="notRunning"]')
+    visit.page.wait_for_selector(DONE)
     expect(visit.page.get_by_text(base).first).to_be_visible(timeout=SECONDS)
     assert visit.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     visit.screenshot(f"knowledge-bases-{language}-{'dark' if dark else 'light'}-{width}")

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,17 @@ from ingest.build import BuildRequest, build
 from rag_app.config import load_settings
 from rag_app.errors import ModelError
 from rag_app.evaluation import compare as comparing
+from rag_app.evaluation.comparison import Verdict
+from rag_app.evaluation.drafting.values import Stratum
 from rag_app.evaluation.kept_comparisons import comparison_text
+from rag_app.evaluation.reporting.headlines import headlines
 from rag_app.store.records.comparison_runs import keep_run, runs
 from rag_app.store.records.question_sets import keep_rows, question_sets
 from rag_app.ui.evaluate import drafting, running
 from rag_app.ui.evaluate.drafting import edited_rows
+from rag_app.ui.evaluate.wording import cost_name, listed
 from rag_app.ui.jobs import Jobs, JobState
+from rag_app.ui.words import LANGUAGES
 from tests.comparisons import made_comparison
 from tests.hostile_comparison import PAYLOADS, hostile_comparison
 from tests.test_cli_compare import QUESTIONS, SQUAD
@@ -317,6 +323,34 @@ def test_in_chinese_verdicts_and_controls_are_chinese(indexes: Path, monkeypatch
     for english in ("is better than", "Cannot tell", "Known answer", "questions"):
         assert english not in html
     assert "结论" in plain_of(at)
+    *_, costs = (frame.value for frame in at.dataframe)
+    assert "每个问题的毫秒数" in costs
+
+
+def test_a_single_verdict_is_not_corrected_and_a_small_p_is_said_in_words(
+    indexes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = made_comparison(60)
+    pair = replace(headlines(made)[0].verdicts[0][0], verdict=Verdict.BETTER, p_adjusted=0.0001)
+    run = kept(indexes, lambda: replace(made, pairs=(pair,)))
+    html = html_of(opened_app("evaluate", run=run))
+    assert f"({pair.low:.3f} to {pair.high:.3f}), p &lt; 0.001." in html
+    assert "after correcting" not in html
+    monkeypatch.setattr("rag_app.ui.words._preferred", lambda: "zh")
+    html = html_of(opened_app("evaluate", language="zh", run=run))
+    assert f"（{pair.low:.3f} 至 {pair.high:.3f}），p 值小于 0.001。" in html
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_stratum_and_cost_has_its_words(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("rag_app.ui.words", "rag_app.ui.evaluate.wording"):
+        monkeypatch.setattr(f"{module}.language", lambda: code)
+    strata = [drafting._cell("stratum", str(stratum)) for stratum in Stratum]
+    costs = [cost_name(cost) for cost in made_comparison(8).systems[0].cost]
+    assert (strata == list(Stratum)) is (code == "en")
+    assert (costs == list(made_comparison(8).systems[0].cost)) is (code == "en")
+    assert cost_name("watts") == "watts"
+    assert listed(["a", "b"]) == {"en": "a; b", "zh": "a；b"}[code]
 
 
 def test_a_damaged_base_is_named_and_earlier_evaluations_stay(with_questions: Path) -> None:

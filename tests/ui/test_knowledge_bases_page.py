@@ -21,6 +21,7 @@ from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.uploads import keep_upload
 from rag_app.ui.jobs import Jobs, JobState
 from rag_app.ui.knowledge_bases import work
+from rag_app.ui.knowledge_bases.identity import check_name
 from tests.test_page_pictures import pdf
 
 HOSTILE = "<img src=x onerror=alert(1)> ![a](http://127.0.0.1:9/a) :red[b].md"
@@ -417,6 +418,15 @@ def test_a_whole_base_is_verified_and_a_damaged_one_is_named(indexes: Path, jobs
     at = page("notes")
     at.button_group(key="section notes").set_value("card").run()
     assert "Whole: nothing is damaged" in shown(at)
+
+
+def test_checks_are_named_in_the_chosen_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["CURRENT", "gen-00000001 manifest", "unlisted files", "spans", "rows of a/model", "embedding cache"]
+    assert [check_name(name) for name in names] == names
+    for module in ("rag_app.ui.words", "rag_app.ui.words.translation"):
+        monkeypatch.setattr(f"{module}.language", lambda: "zh")
+    expected = ["CURRENT", "gen-00000001 清单", "清单以外的文件", "段落位置", "a/model 的行与段落对应表", "嵌入缓存"]
+    assert [check_name(name) for name in names] == expected
 
 
 def test_a_damaged_base_is_named_with_what_mends_it(indexes: Path, jobs: Jobs, held: threading.Event) -> None:

@@ -12,7 +12,7 @@ from tests.conftest import REPOSITORY
 from tests.real_bases import build_small
 from tests.ui.payloads import ACTED, NAMES, TEXTS
 from tests.ui.server import free_port, running
-from tests.ui.visit import Visit, require_chromium
+from tests.ui.visit import DONE, Visit, require_chromium
 
 require_chromium()
 pytestmark = pytest.mark.browser
@@ -83,7 +83,7 @@ def test_no_payload_acts_on_any_page(browser: Browser, address: str) -> None:
     for name in PAGES:
         page.get_by_role("link", name=name, exact=True).first.click()
         page.wait_for_selector("h1", timeout=60_000)
-        page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=60_000)
+        page.wait_for_selector(DONE, timeout=60_000)
         assert page.evaluate(ACTED) == [], name
     assert visit.requested == []
     assert visit.errors == []

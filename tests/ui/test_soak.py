@@ -19,14 +19,13 @@ from playwright.sync_api import Browser, expect
 from tests.conftest import REPOSITORY, TEXTS
 from tests.real_bases import build_small
 from tests.ui.server import free_port, running
-from tests.ui.visit import ARTIFACTS, Visit, require_chromium
+from tests.ui.visit import ARTIFACTS, DONE, Visit, require_chromium
 
 require_chromium()
 pytestmark = pytest.mark.browser
 
 QUESTIONS = ("How long is an account locked?", "Who approves leave?", "And for managers?")
 PAGES = ("Compare", "Evaluate", "Knowledge bases", "Models", "Doctor")
-DONE = '[data-test-script-state="notRunning"]'
 GROWTH = 1.1
 # Streamlit keeps a session that was left for two minutes, should it come back; files of a generation may be open until then.
 SPARE_FILES, SPARE_THREADS = 30, 10

@@ -24,6 +24,7 @@ FLAGS = [
 ]
 ARTIFACTS = REPOSITORY / "tests" / "artifacts"
 INPUT = '[data-testid="stChatInputTextArea"]'
+DONE = '[data-test-script-state="notRunning"]'
 # The looks that a screenshot is taken of: dark or light, and the width of the window.
 LOOKS = [(False, 1440), (True, 1440), (False, 390), (True, 390)]
 # The same for tests: two that differ in both, and the others where all are run.
@@ -86,7 +87,11 @@ class Visit:
         messages.last.locator(".rag-source").first.wait_for(timeout=120_000)
         for stage in ("Loading the models", "Verifying the files", "Writing ..."):
             expect(self.page.get_by_text(stage)).to_have_count(0, timeout=120_000)
-        self.page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=120_000)
+        self.page.wait_for_selector(DONE, timeout=120_000)
+        self.page.wait_for_timeout(
+            300
+        )  # what was answered is drawn anew: for a moment the page has stopped, then it runs
+        self.page.wait_for_selector(DONE, timeout=120_000)
 
     def screenshot(self, name: str) -> None:
         ARTIFACTS.mkdir(exist_ok=True)

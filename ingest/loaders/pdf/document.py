@@ -77,7 +77,7 @@ def _check(document: Any, options: LoadOptions) -> None:
     if pages > options.max_pages:
         raise DocumentError(
             f"It has {pages} pages, more than {options.max_pages}.",
-            "If it is what it should be, raise RAG_APP_LIMITS__PDF_PAGES.",
+            "To have it read all the same, raise RAG_APP_LIMITS__PDF_PAGES.",
         )
 
 

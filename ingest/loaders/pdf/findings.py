@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ingest.loaders.extract import attachments_note, not_read
+
 _MOST_NAMES = 5
 
 _LANGUAGE_REMEDY = (
     "If it is in another language, install that for tesseract and name it in RAG_APP_READING__OCR_LANGUAGES."
 )
 _FORM_REMEDY = "Print the form to a PDF with the program it was filled in with."
-_MISTAKES_REMEDY = "Check what matters against the pages themselves."
+_MISTAKES_REMEDY = "OCR makes mistakes: check what matters against the pages themselves."
 _CUT_REMEDY = "Get a complete copy of it."
+_FAILED_REMEDY = "Open it in a PDF reader: where the pages are damaged there too, get another copy."
 
 
 @dataclass
@@ -65,7 +68,8 @@ class Findings:
             _MISTAKES_REMEDY: bool(self.read_by_ocr) and self.has_text,
             _LANGUAGE_REMEDY: bool(self.unread and self.ocr_languages),
             _FORM_REMEDY: self.has_unread_form,
-            _CUT_REMEDY: self.is_cut or bool(self.failed),
+            _CUT_REMEDY: self.is_cut,
+            _FAILED_REMEDY: bool(self.failed) and not self.is_cut,
         }
         return " ".join(remedy for remedy, is_needed in remedies.items() if is_needed and remedy)
 
@@ -73,45 +77,81 @@ class Findings:
         if len(self.blank) == self.pages:
             yield "Its only page is blank." if self.pages == 1 else f"It has {self.pages} pages, all blank."
         if self.failed:
-            yield f"{_pages(self.failed)} could not be read."
+            listed = _listed(self.failed)
+            yield f"Page {listed} could not be read." if len(self.failed) == 1 else f"Pages {listed} could not be read."
         yield from self._unread_notes()
         if self.read_by_ocr:
-            was = "was" if len(self.read_by_ocr) == 1 else "were"
-            outcome = "expect mistakes" if self.has_text else "it found no text"
-            yield f"{_pages(self.read_by_ocr)} {was} read by OCR ({self.ocr_languages}): {outcome}."
+            yield self._ocr_note()
         if self.has_unread_form:
             yield "What is filled in its form was not read."
-        if self.pictures:
-            yield "1 picture was not read." if self.pictures == 1 else f"{self.pictures} pictures were not read."
+        yield from not_read({"picture": self.pictures})[0]
         if self.attachments:
-            yield _attachments_note(self.attachments)
+            yield attachments_note(self.attachments, _MOST_NAMES)
         if self.is_cut:
             yield "Its end mark is missing: it may have been cut off, and text may be missing."
 
     def _unread_notes(self) -> Iterator[str]:
         if self.has_no_text_layer and not self.ocr_languages:
-            subject = "Its only page has no" if self.pages == 1 else f"None of its {self.pages} pages has a"
-            if self.unreadable:
-                yield f"{subject} text layer that can be read: its fonts do not say which letters they show."
-            else:
-                yield f"{subject} text layer: it is scanned."
+            yield self._no_text_layer_note()
             return
-        for numbers, is_so, are_so in (
-            (self.scanned, "is scanned", "are scanned"),
-            (self.unreadable, "hides its letters", "hide their letters"),
-        ):
-            if numbers:
-                is_one = len(numbers) == 1
-                outcome = "was not read" if is_one else "were not read"
-                if self.ocr_languages:
-                    outcome = "could not be read by OCR"
-                subject = "Its only page" if self.pages == 1 else f"{len(numbers)} of {self.pages} pages"
-                which = "" if self.pages == 1 else f": {_listed(numbers)}"
-                yield f"{subject} {is_so if is_one else are_so} and {outcome}{which}."
+        is_tried = bool(self.ocr_languages)
+        if self.scanned:
+            yield _scanned_note(self.scanned, self.pages, is_tried=is_tried)
+        if self.unreadable:
+            yield _hidden_letters_note(self.unreadable, self.pages, is_tried=is_tried)
+
+    def _ocr_note(self) -> str:
+        listed, languages = _listed(self.read_by_ocr), self.ocr_languages
+        if len(self.read_by_ocr) == 1:
+            if self.has_text:
+                return f"Page {listed} was read by OCR ({languages}): expect mistakes."
+            return f"Page {listed} was read by OCR ({languages}): it found no text."
+        if self.has_text:
+            return f"Pages {listed} were read by OCR ({languages}): expect mistakes."
+        return f"Pages {listed} were read by OCR ({languages}): it found no text."
+
+    def _no_text_layer_note(self) -> str:
+        if self.unreadable:
+            if self.pages == 1:
+                return "Its only page has no text layer that can be read: its fonts do not say which letters they show."
+            return (
+                f"None of its {self.pages} pages has a text layer that can be read: "
+                "its fonts do not say which letters they show."
+            )
+        if self.pages == 1:
+            return "Its only page has no text layer: it is scanned."
+        return f"None of its {self.pages} pages has a text layer: it is scanned."
 
 
-def _pages(numbers: Sequence[int]) -> str:
-    return f"{'Page' if len(numbers) == 1 else 'Pages'} {_listed(numbers)}"
+# Whole sentences, though they are much alike: they are translated.
+
+
+def _scanned_note(numbers: Sequence[int], pages: int, *, is_tried: bool) -> str:
+    """Return what is said of pages that are pictures of text and were not read; `is_tried`: OCR could not read them either."""
+    count, listed = len(numbers), _listed(numbers)
+    if is_tried:
+        if pages == 1:
+            return "Its only page is scanned and could not be read by OCR."
+        if count == 1:
+            return f"1 of {pages} pages is scanned and could not be read by OCR: {listed}."
+        return f"{count} of {pages} pages are scanned and could not be read by OCR: {listed}."
+    if count == 1:
+        return f"1 of {pages} pages is scanned and was not read: {listed}."
+    return f"{count} of {pages} pages are scanned and were not read: {listed}."
+
+
+def _hidden_letters_note(numbers: Sequence[int], pages: int, *, is_tried: bool) -> str:
+    """Return what is said of pages whose fonts do not say which letters they show; `is_tried`: nor could OCR read them."""
+    count, listed = len(numbers), _listed(numbers)
+    if is_tried:
+        if pages == 1:
+            return "Its only page hides its letters and could not be read by OCR."
+        if count == 1:
+            return f"1 of {pages} pages hides its letters and could not be read by OCR: {listed}."
+        return f"{count} of {pages} pages hide their letters and could not be read by OCR: {listed}."
+    if count == 1:
+        return f"1 of {pages} pages hides its letters and was not read: {listed}."
+    return f"{count} of {pages} pages hide their letters and were not read: {listed}."
 
 
 def _listed(numbers: Sequence[int]) -> str:
@@ -125,10 +165,3 @@ def _listed(numbers: Sequence[int]) -> str:
     return ", ".join(
         f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(str(number) for number in run) for run in runs
     )
-
-
-def _attachments_note(names: Sequence[str]) -> str:
-    count = "1 attachment was" if len(names) == 1 else f"{len(names)} attachments were"
-    named = [" ".join(name.split()) for name in names if name.strip()][:_MOST_NAMES]
-    more = f" and {len(names) - len(named)} more" if named and len(named) < len(names) else ""
-    return f"{count} not read{': ' if named else ''}{', '.join(named)}{more}."

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from email.message import Message
 from email.utils import parsedate
 
-from ingest.loaders.extract import Extract, LoadOptions, TextBuilder
+from ingest.loaders.extract import Extract, LoadOptions, TextBuilder, attachments_note
 from ingest.loaders.web.electronic_mail_text import header_text, part_text
 from ingest.loaders.web.html import Page, add_html, parse_html
 from ingest.loaders.web.html_elements import text_of
@@ -89,11 +89,8 @@ class _Reader:
 
     def notes(self) -> Iterator[str]:
         """Yield sentences on what was not read."""
-        count = len(self.attachments)
-        if count:
-            names = ", ".join(self.attachments[:_MOST_NAMED])
-            more = f" and {count - _MOST_NAMED} more" if count > _MOST_NAMED else ""
-            yield f"{count} {'attachments were' if count > 1 else 'attachment was'} not read: {names}{more}."
+        if self.attachments:
+            yield attachments_note(self.attachments, _MOST_NAMED)
         if self._pictures:
             yield f"Pictures in the text were not read: {self._pictures}."
         yield from self._notes

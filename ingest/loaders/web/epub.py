@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -72,9 +72,8 @@ def load_epub(data: bytes, options: LoadOptions) -> Iterator[Extract]:
         add_html(builder, page.tree)
         cut += page.notes
     if texts and len(unread) == len(texts):
-        raise DocumentError(f"None of its documents can be read: {_names(unread)}.", _REMEDY)
-    notes = [f"{len(unread)} of its documents are missing or cannot be read: {_names(unread)}."] if unread else []
-    notes += [*dict.fromkeys(cut), *_beside_text(book)]
+        raise _unreadable(unread)
+    notes = [*_unread_notes(unread), *dict.fromkeys(cut), *_beside_text(book)]
     title = book.title or builder.first_title
     remedy = _REMEDY if unread else ""
     yield builder.build(Extract("", title=title, notes=tuple(notes), remedy=remedy, date=book.date))
@@ -111,9 +110,9 @@ def _xml(archive: zipfile.ZipFile, path: str) -> Element:
     try:
         root: Element = fromstring(archive.read(path))
     except KeyError as error:
-        raise DocumentError(
-            f"It is not a readable e-book: {path or 'its list of contents'} is missing in it."
-        ) from error
+        if not path:
+            raise DocumentError("It is not a readable e-book: its list of contents is missing in it.") from error
+        raise DocumentError(f"It is not a readable e-book: {path} is missing in it.") from error
     except (
         ParseError,
         ValueError,
@@ -168,17 +167,29 @@ def _by_line(book: _Book, texts: Collection[str]) -> str:
     return f"By {', '.join(unnamed)}" if unnamed else ""
 
 
-def _names(paths: list[str]) -> str:
-    named = ", ".join(paths[:_MOST_NAMED])
-    return f"{named} and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else named
+def _unreadable(paths: Sequence[str]) -> DocumentError:
+    """Return the error of a book none of whose documents can be read."""
+    shown, rest = ", ".join(paths[:_MOST_NAMED]), len(paths) - _MOST_NAMED
+    if rest > 0:
+        return DocumentError(f"None of its documents can be read: {shown} and {rest} more.", _REMEDY)
+    return DocumentError(f"None of its documents can be read: {shown}.", _REMEDY)
+
+
+def _unread_notes(paths: Sequence[str]) -> Iterator[str]:
+    """Yield what is said of documents that are missing or cannot be read."""
+    count, shown, rest = len(paths), ", ".join(paths[:_MOST_NAMED]), len(paths) - _MOST_NAMED
+    if count == 1:
+        yield f"1 of its documents is missing or cannot be read: {shown}."
+    elif rest > 0:
+        yield f"{count} of its documents are missing or cannot be read: {shown} and {rest} more."
+    elif paths:
+        yield f"{count} of its documents are missing or cannot be read: {shown}."
 
 
 def _beside_text(book: _Book) -> Iterator[str]:
     """Yield what a book holds that is no text; its cover is not worth a word."""
     kinds = [entry.media_type.partition("/")[0] for entry in book.entries if "cover-image" not in entry.properties]
-    for name, count in (
-        ("Pictures", kinds.count("image")),
-        ("Recordings", kinds.count("audio") + kinds.count("video")),
-    ):
-        if count:
-            yield f"{name} in it were not read: {count}."
+    if pictures := kinds.count("image"):
+        yield f"Pictures in it were not read: {pictures}."
+    if recordings := kinds.count("audio") + kinds.count("video"):
+        yield f"Recordings in it were not read: {recordings}."

@@ -31,7 +31,12 @@ def notes_of(
     """
     there = {one.stratum for one in questions}
     notes = []
-    if len(questions) < asked_for:
+    if len(questions) == 1 < asked_for:
+        notes.append(
+            f"1 of {asked_for:,} was drafted: the rules find no more sentences, table rows and headings in "
+            f"English or Chinese whose question leads to one document, with at most {of_a_document:,} of a document."
+        )
+    elif len(questions) < asked_for:
         notes.append(
             f"{len(questions):,} of {asked_for:,} were drafted: the rules find no more sentences, table rows and headings in "
             f"English or Chinese whose question leads to one document, with at most {of_a_document:,} of a document."

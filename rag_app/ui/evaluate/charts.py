@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from rag_app.text import printable
+from rag_app.ui.evaluate.wording import cost_name, listed
 from rag_app.ui.words import say
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def draw_intervals(comparison: Comparison, metric: str) -> None:
     point = base.mark_point(color=_COLOUR, filled=True, size=_SIZE, opacity=1).encode(
         x=alt.X("mean:Q", scale=scale), tooltip=_tooltip()
     )
-    values = "; ".join(_said(row) for row in rows)
+    values = listed(_said(row) for row in rows)
     _draw(
         rule + point, _ROW_PIXELS * len(rows) + 40, say("evaluate.result.interval_plot", metric=metric, values=values)
     )
@@ -62,8 +63,9 @@ def draw_quality_cost(comparison: Comparison, metric: str, cost: str) -> None:
     low, high = min(row["cost"] for row in rows), max(row["cost"] for row in rows)
     is_logarithmic = low > 0 and high / low >= _LOGARITHMIC_FROM
     scale = alt.Scale(type="log" if is_logarithmic else "linear", padding=20, nice=True)
+    title = cost_name(cost)
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X("cost:Q", scale=scale, title=cost), tooltip=[*_tooltip(), alt.Tooltip("cost:Q", title=cost)]
+        x=alt.X("cost:Q", scale=scale, title=title), tooltip=[*_tooltip(), alt.Tooltip("cost:Q", title=title)]
     )
     rule = base.mark_rule(color=_COLOUR, strokeWidth=2).encode(y=alt.Y("low:Q", title=metric), y2="high:Q")
     point = base.mark_point(color=_COLOUR, filled=True, size=_SIZE, opacity=1).encode(y="mean:Q")
@@ -74,7 +76,7 @@ def draw_quality_cost(comparison: Comparison, metric: str, cost: str) -> None:
         say("evaluate.result.cost_value", name=row["name"], mean=f"{row['mean']:.3f}", cost=f"{row['cost']:g}")
         for row in rows
     )
-    text = say("evaluate.result.cost_plot", metric=metric, cost=cost, values="; ".join(said))
+    text = say("evaluate.result.cost_plot", metric=metric, cost=title, values=listed(said))
     _draw(rule + point + number, 340, text)
 
 

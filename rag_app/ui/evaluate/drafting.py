@@ -121,7 +121,7 @@ def _draw_end(job: Job, key: str, name: str, settings: Settings) -> Path | None:
 def _draw_editor(rows: list[dict[str, Any]], key: str, began: float, name: str, settings: Settings) -> Path | None:
     """Draw the drafts to be edited and saved; return the file where they were. Each drafting has an editor of its own."""
     edited = st.data_editor(
-        [{column: _cell(row[column]) for column in _SHOWN} for row in rows],
+        [{column: _cell(column, row[column]) for column in _SHOWN} for row in rows],
         hide_index=True,
         disabled=[column for column in _SHOWN if column not in _EDITED],
         column_config={
@@ -161,7 +161,9 @@ def edited_rows(rows: Sequence[Mapping[str, Any]], edited: Sequence[Mapping[str,
     return kept
 
 
-def _cell(value: object) -> object:
+def _cell(column: str, value: object) -> object:
+    if column == "stratum":
+        return say(f"evaluate.stratum.{str(value).replace('-', '_')}")
     return printable(value) if isinstance(value, str) else value
 
 

@@ -17,6 +17,7 @@ from rag_app.ui.evaluate.charts import draw_intervals, draw_quality_cost, plotte
 from rag_app.ui.evaluate.history import local_time
 from rag_app.ui.evaluate.side_by_side import draw_differences
 from rag_app.ui.evaluate.verdicts import draw_pairs, draw_verdicts
+from rag_app.ui.evaluate.wording import cost_name
 from rag_app.ui.parts import text_html
 from rag_app.ui.words import say
 from rag_app.ui.words.translation import translated
@@ -131,7 +132,8 @@ def _quality(comparison: Comparison) -> list[dict[str, str]]:
 def _draw_cost(comparison: Comparison, metric: str, run: str) -> None:
     costs = plotted_costs(comparison)
     if costs:
-        cost = st.selectbox(say("evaluate.result.cost_label"), costs, key=f"evaluate_cost {run}") or costs[0]
+        label, key = say("evaluate.result.cost_label"), f"evaluate_cost {run}"
+        cost = st.selectbox(label, costs, format_func=cost_name, key=key) or costs[0]
         draw_quality_cost(comparison, metric, cost)
     else:
         st.text(say("evaluate.result.same_cost"))
@@ -142,19 +144,21 @@ def _draw_cost(comparison: Comparison, metric: str, run: str) -> None:
 def _cost_rows(comparison: Comparison) -> list[dict[str, Any]]:
     rows = []
     for number, system in enumerate(comparison.systems, start=1):
-        costs = {
-            name: _UNKNOWN if value is None else printable(value) if isinstance(value, str) else f"{value:,.4g}"
-            for name, value in system.cost.items()
-        }
         rows.append(
             {
                 say("evaluate.result.system"): _numbered(number, system.name),
-                **costs,
+                **{cost_name(name): _cost(value) for name, value in system.cost.items()},
                 say("evaluate.result.failed"): system.failures,
                 say("evaluate.result.truncated"): system.truncated,
             }
         )
     return rows
+
+
+def _cost(value: float | str | None) -> str:
+    if value is None:
+        return _UNKNOWN
+    return printable(value) if isinstance(value, str) else f"{value:,.4g}"
 
 
 def _numbered(number: int, name: str) -> str:

@@ -14,6 +14,7 @@ from rag_app.evaluation.comparison import Comparison, Found, Outcome
 from rag_app.evaluation.differences import Difference, Show, differences
 from rag_app.text import printable
 from rag_app.ui.words import say
+from rag_app.ui.words.translation import translated
 
 _A_PAGE = 10  # questions
 _FOUND = 5  # passages of a system
@@ -79,7 +80,8 @@ def _difference(one: Difference, a: str, b: str, metric: str) -> str:
 def _side(name: str, outcome: Outcome) -> str:
     parts = [f"<h4>{_safe(name)}</h4>"]
     if outcome.failure:
-        parts.append(f'<p class="diff-note">{_safe(say("evaluate.question.failed", reason=outcome.failure))}</p>')
+        said = say("evaluate.question.failed", reason=translated(outcome.failure))
+        parts.append(f'<p class="diff-note">{_safe(said)}</p>')
     elif not outcome.found:
         parts.append(f'<p class="diff-note">{_safe(say("evaluate.question.nothing"))}</p>')
     if outcome.answer is not None:

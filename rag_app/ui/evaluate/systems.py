@@ -16,6 +16,7 @@ from rag_app.models.catalogue import QUOTE
 from rag_app.models.embedders_on_machine import embedders_on_machine
 from rag_app.models.generating.on_machine import generators_on_machine
 from rag_app.text import printable
+from rag_app.ui.evaluate.wording import listed
 from rag_app.ui.links import draw_link
 from rag_app.ui.resources import live_knowledge_base
 from rag_app.ui.words import say
@@ -47,7 +48,8 @@ def draw_systems(chosen: Chosen, settings: Settings, names: list[str]) -> Reques
     generator = _draw_generator(settings)
     sample, answerable_only, margin = _draw_more()
     systems = chosen_systems(embed_models, retrievers, (generator,))
-    st.text(say("evaluate.systems.count", count=len(systems), names=printable("; ".join(one.name for one in systems))))
+    said = printable(listed(one.name for one in systems))
+    st.text(say("evaluate.systems.count", count=len(systems), names=said))
     if len(systems) < 2:
         st.text(say("evaluate.systems.too_few"))
         return None

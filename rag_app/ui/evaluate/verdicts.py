@@ -11,9 +11,11 @@ import streamlit as st
 
 from rag_app.evaluation.comparison import Comparison, Pair, Verdict
 from rag_app.text import printable
+from rag_app.ui.evaluate.wording import listed
 from rag_app.ui.words import say
 
 _SIGNS = {Verdict.BETTER: "▲", Verdict.WORSE: "▼", Verdict.EQUIVALENT: "≈", Verdict.CANNOT_TELL: "?"}
+_LEAST_P = 0.001
 _STYLE = """<style>
 .verdict-lead { font-size: 1.1rem; font-weight: 600; overflow-wrap: anywhere; margin: .3rem 0; }
 .verdict-list { list-style: none; padding: 0; margin: 0 0 .8rem; }
@@ -59,7 +61,7 @@ def _lead(comparison: Comparison, metric: str) -> str:
         "evaluate.lead_of",
         count=len(leaders),
         metric=metric,
-        names="; ".join(leaders),
+        names=listed(leaders),
         mean=f"{best.mean:.3f}",
         low=f"{best.low:.3f}",
         high=f"{best.high:.3f}",
@@ -68,12 +70,13 @@ def _lead(comparison: Comparison, metric: str) -> str:
 
 
 def _in_words(pair: Pair, comparison: Comparison) -> str:
+    p = pair.p_adjusted
     figures = say(
         "evaluate.verdict.figures",
         difference=f"{pair.difference:+.3f}",
         low=f"{pair.low:.3f}",
         high=f"{pair.high:.3f}",
-        p=_p(pair),
+        p=say("evaluate.verdict.small_p") if p < _LEAST_P else say("evaluate.verdict.p", p=f"{p:.3f}"),
         count=len(comparison.pairs),
     )
     values = {"a": pair.a, "b": pair.b, "metric": pair.metric, "figures": figures}
@@ -99,7 +102,7 @@ def _missing(pair: Pair) -> str:
 
 
 def _p(pair: Pair) -> str:
-    return "< 0.001" if pair.p_adjusted < 0.001 else f"{pair.p_adjusted:.3f}"
+    return "< 0.001" if pair.p_adjusted < _LEAST_P else f"{pair.p_adjusted:.3f}"
 
 
 def draw_pairs(comparison: Comparison, metric: str) -> None:

@@ -6,6 +6,7 @@ This module knows nothing of how that is checked.
 from __future__ import annotations
 
 import hashlib
+import re
 
 import streamlit as st
 
@@ -29,6 +30,10 @@ from rag_app.ui.words.translation import translated
 
 _POLL_SECONDS = 1.0
 _MARKS = {CheckState.OK: "✓", CheckState.DAMAGED: "✕", CheckState.NOT_CHECKED: "–"}  # with the word beside it
+# A check of the generation before is named after that.
+_OF_OLDER = re.compile(r"(gen-\d+) (.+)")
+# Names of one word have texts of the page: in the catalogue of sentences they would be taken for names of bases and files.
+_PLAIN_NAMES = ("manifest", "files", "answers", "contents", "documents", "spans", "keywords", "report")
 
 
 def draw_identity(knowledge_base: KnowledgeBase) -> None:
@@ -128,7 +133,7 @@ def _draw_verification(found: Verification) -> None:
         rows = [
             (
                 f"{_MARKS[check.state]} {say(f'knowledge_bases.check.{check.state.name.lower()}')}",
-                check.name,
+                check_name(check.name),
                 translated(check.detail),
             )
             for check in found.checks
@@ -136,6 +141,13 @@ def _draw_verification(found: Verification) -> None:
         st.html(files_html(rows))
         if found.error is not None:
             st.text(printable(translated(found.error.remedy)))
+
+
+def check_name(name: str) -> str:
+    """Return the name of a check in the chosen language."""
+    if older := _OF_OLDER.fullmatch(name):
+        return f"{older[1]} {check_name(older[2])}"
+    return say(f"knowledge_bases.check_name.{name}") if name in _PLAIN_NAMES else translated(name)
 
 
 def draw_deletion(settings: Settings, name: str) -> None:

@@ -156,7 +156,7 @@ def _draw_done(settings: Settings, name: str, job: Job) -> None:
             label = say("knowledge_bases.work.not_indexed", count=len(missing))
             st.badge(label, icon=":material/warning:", color="orange")
         for warning in job.result.warnings if isinstance(job.result, BuildLog) else ():
-            st.html(note_html(warning))
+            st.html(note_html(translated(warning)))
         with st.container(horizontal=True):
             draw_ask_button(name, is_main=True)
             _draw_seen(name, job)

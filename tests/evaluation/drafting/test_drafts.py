@@ -102,6 +102,7 @@ def test_fewer_than_asked_for_are_counted_and_explained(base: KnowledgeBase) -> 
 def test_one_document_in_one_language_says_what_it_cannot_have(make_base: MakeBase) -> None:
     drafts = draft_questions(make_base({"a.md": "# Badges\n\nA badge is blocked for 20 minutes."}).open(), 10)
     assert [(one.question, one.answer) for one in drafts.questions] == [("How long is a badge blocked?", "20 minutes")]
+    assert drafts.notes[0].startswith("1 of 10 was drafted: ")
     assert any(
         "No cross-lingual question was drafted: the documents are in one language" in note for note in drafts.notes
     )

@@ -406,6 +406,7 @@ def test_a_page_that_cannot_be_read_does_not_lose_the_others() -> None:
     assert extract.text == "Good words\n\nGood words"
     assert extract.page_starts == (0, 12, 12, 22)
     assert extract.notes == ("Pages 2, 4 could not be read.",)
+    assert extract.remedy.startswith("Open it in a PDF reader")
     assert read(broken_pages(True, False)).notes == ("Page 2 could not be read.",)
 
 

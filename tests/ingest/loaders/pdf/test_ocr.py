@@ -84,7 +84,7 @@ def test_a_scanned_page_in_english_is_read_with_the_places_of_its_words() -> Non
     extract = read(scanned(written_pdf), "eng")
     assert extract.text == f"Leave handbook\n\n{' '.join(ENGLISH)}"
     assert extract.notes == ("Page 1 was read by OCR (eng): expect mistakes.",)
-    assert extract.remedy == "Check what matters against the pages themselves."
+    assert extract.remedy == "OCR makes mistakes: check what matters against the pages themselves."
     assert (extract.scanned_pages, extract.page_starts) == ((), (0,))
     (expected,) = load_pdf(written_pdf, LoadOptions())
     places = {expected.text[box.start : box.end]: box for box in expected.boxes}

@@ -131,6 +131,16 @@ def test_a_path_never_leads_out_of_the_archive() -> None:
     assert extract.notes == ("2 of its documents are missing or cannot be read: etc/passwd, OEBPS/file:/etc/hostname.",)
 
 
+def test_of_many_documents_that_are_missing_some_are_named() -> None:
+    items = "".join(item(f"m{number}", f"{number}.xhtml") for number in range(12)) + item("a", "a.xhtml")
+    missing = " ".join(f"m{number}" for number in range(12))
+    (note,) = load(epub(package(items, f"{missing} a"), {"OEBPS/a.xhtml": "Text."})).notes
+    assert note.startswith("12 of its documents are missing or cannot be read: OEBPS/0.xhtml, ")
+    assert note.endswith("OEBPS/9.xhtml and 2 more.")
+    (note,) = load(epub(package(items, "m0 a"), {"OEBPS/a.xhtml": "Text."})).notes
+    assert note == "1 of its documents is missing or cannot be read: OEBPS/0.xhtml."
+
+
 def test_documents_that_cannot_be_read_are_named_and_the_others_read() -> None:
     items = (
         item("a", "a.xhtml") + item("b", "b.xhtml") + item("c", "c.xhtml") + item("d", "d.jpg", media_type="image/jpeg")
