@@ -13,6 +13,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+# So many test files run at a time.
+WORKERS ?= 2
 QUESTION ?= How long is an account locked after 5 failed sign-ins in a row?
 
 .PHONY: demo serve test test-all check clean install
@@ -44,7 +46,7 @@ $(INSTALLED_DEV): $(INSTALLED)
 	touch $@
 
 test: $(INSTALLED_DEV)
-	$(BIN)/python -m pytest -m "not matrix"
+	$(BIN)/python -m pytest -m "not matrix" --numprocesses $(WORKERS) --dist loadfile
 
 test-all: $(INSTALLED_DEV)
 	$(PIP) --constraint constraints.txt --editable ".[peers]"

@@ -11,6 +11,7 @@ from rag_app.answering.prompting.markdown_text import as_markdown, in_one_line
 from rag_app.datatypes import Answer, Passage
 from rag_app.store.records.conversations import Turn
 from rag_app.ui.words import said_in
+from rag_app.ui.words.translation import translated_to
 
 
 def transcript_of(turns: Sequence[Turn], code: str) -> str:
@@ -30,17 +31,17 @@ def _of_turn(turn: Turn, code: str) -> Iterator[str]:
 
 
 def _answer(turn: Turn, sources: Sequence[str], code: str) -> Iterator[str]:
-    text = _text_of(turn)
+    text = _text_of(turn, code)
     yield as_markdown(text) if text else f"*{said_in(code, 'ask.transcript.unanswered')}*"
     if sources:
         yield f"**{said_in(code, 'ask.transcript.sources')}**"
         yield "\n\n".join(sources)
 
 
-def _text_of(turn: Turn) -> str:
+def _text_of(turn: Turn, code: str) -> str:
     answer: Answer | None = turn.answer
     if answer is None:
-        return turn.written.strip() or (turn.problem.found if turn.problem else "")
+        return turn.written.strip() or (translated_to(code, turn.problem.found) if turn.problem else "")
     return "\n\n".join(part for part in (answer.text, answer.abstention) if part)
 
 
