@@ -31,10 +31,11 @@ HANDBOOK = REPOSITORY / "samples" / "helpdesk" / "handbook"
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the developer's reaches a test, neither RAG_APP_* nor a rag.toml; no test leaves a key behind."""
+    """No setting of the developer's reaches a test: not RAG_APP_*, a rag.toml, nor a terminal's width. None leaves a key."""
     for name in list(os.environ):
         if name.startswith("RAG_APP_"):
             monkeypatch.delenv(name)
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist says 80
     working = tmp_path / "working"
     working.mkdir()
     monkeypatch.chdir(working)

@@ -151,6 +151,7 @@ def test_json_is_one_object_of_the_promised_shape(run: Run, small_base: SmallBas
         "sentences",
         "passages",
         "models",
+        "not_asked",
         "prompt",
         "timings",
         "wanted_percentile",

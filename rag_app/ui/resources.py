@@ -5,6 +5,8 @@ Nothing here belongs to one session. This module knows nothing of how anything i
 
 from __future__ import annotations
 
+import threading
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +24,24 @@ if TYPE_CHECKING:
     from rag_app.models.reranker import CatalogueReranker
     from rag_app.store.live import LiveKnowledgeBase
 
+_importing = threading.Lock()
+# By their front door: who enters a library by another module, while it is imported, does not wait for it.
+_LIBRARIES = ("torch", "llama_index.core")
 _KNOWLEDGE_BASES = 8
 # Two sessions may use two generators; a third pushes the oldest out, so that memory stays bounded.
 _GENERATORS = 2
+
+
+def import_libraries() -> None:
+    """Import the libraries that answering stands on, in one thread, the others waiting.
+
+    A page that still loads its models is left running when a question is asked, and the question runs in a second thread. Two
+    threads that import different modules of one library fail each other ("partially initialized module"). To be called
+    before anything is imported that needs these libraries.
+    """
+    with _importing:
+        for library in _LIBRARIES:
+            import_module(library)
 
 
 @st.cache_resource(show_spinner=False, max_entries=_KNOWLEDGE_BASES)
@@ -59,6 +76,7 @@ def load_embedder(fingerprint: Fingerprint, settings: Settings) -> Embedder:
     """
 
     def load() -> Embedder:
+        import_libraries()
         from rag_app.models.embedder import load_embedder as load_on
         from rag_app.models.embedder_spec import resolve_embedder
 
@@ -75,6 +93,7 @@ def load_reranker(model_id: str, device: DeviceName) -> CatalogueReranker:
     Raises:
         ModelError: it is not on this machine, or cannot be loaded.
     """
+    import_libraries()
     from rag_app.models.reranker import load_reranker as load
     from rag_app.models.reranker_spec import resolve_reranker
 
@@ -88,6 +107,7 @@ def load_generator(model_id: str | None, settings: Settings) -> LLM:
     Raises:
         ModelError: it is not on this machine, or cannot be loaded.
     """
+    import_libraries()
     from rag_app.models.generating.generator import load_generator as load
 
     return load(model_id, device=settings.device, offline=True, answering=settings.answering, models=settings.models)

@@ -49,6 +49,34 @@ def test_no_page_needs_pandas_to_be_imported() -> None:
     assert run.stdout.split() == ["False"], run.stderr
 
 
+ASKED_WHILE_LOADING = """
+import threading, time
+from rag_app.ui.ask.turn import history_of
+from rag_app.ui.resources import import_libraries
+
+def load():
+    import_libraries()
+    import rag_app.answering.assembly
+
+failed = []
+threading.excepthook = failed.append
+threads = [threading.Thread(target=load), threading.Thread(target=history_of, args=([], "name"))]
+for thread in threads:
+    thread.start()
+    time.sleep({seconds})
+for thread in threads:
+    thread.join()
+assert not failed, failed
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.5, 1.5])
+def test_a_question_that_is_asked_while_libraries_are_imported_waits_for_them(seconds: float) -> None:
+    program = ASKED_WHILE_LOADING.format(seconds=seconds)
+    run = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_the_first_page_is_painted_within_two_seconds_of_a_cold_start(browser, tmp_path: Path) -> None:

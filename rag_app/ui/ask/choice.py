@@ -16,7 +16,13 @@ from rag_app.errors import ModelError, RagAppError
 from rag_app.models.catalogue import QUOTE
 from rag_app.ui.ask.narrowing import draw_narrowing
 from rag_app.ui.parts import show_notice
-from rag_app.ui.resources import live_knowledge_base, load_embedder, load_generator, load_reranker
+from rag_app.ui.resources import (
+    import_libraries,
+    live_knowledge_base,
+    load_embedder,
+    load_generator,
+    load_reranker,
+)
 from rag_app.ui.words import language, say
 
 if TYPE_CHECKING:
@@ -130,6 +136,7 @@ def chosen_engine(
     only_in: Sequence[str],
 ) -> CitedQueryEngine:
     """Return the engine over one generation, narrowed, with the chosen model as that generation has it."""
+    import_libraries()
     from rag_app.answering.assembly import assemble_engine
     from rag_app.retrieval.filter_terms import filters_of
 

@@ -20,7 +20,7 @@ from rag_app.ui.ask.choice import Choice, chosen_engine, chosen_generator
 from rag_app.ui.ask.conversation import Conversation, being_answered
 from rag_app.ui.parts import asked_html, busy_html, text_html, unexpected
 from rag_app.ui.passages import sources_html
-from rag_app.ui.resources import load_embedder
+from rag_app.ui.resources import import_libraries, load_embedder
 from rag_app.ui.words import say
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class _Asking:
 
 def history_of(turns: Sequence[Turn], name: str) -> list[Exchange]:
     """Return what was asked of this knowledge base before, as far as it was answered."""
+    import_libraries()
     from rag_app.answering.conversation import Exchange
 
     return [

@@ -25,7 +25,7 @@ from rag_app.ui.compare.cards import question_html, remark_html
 from rag_app.ui.compare.choice import Choice, Kind, side_name
 from rag_app.ui.compare.sides import Slots, draw_answer, draw_overlaps, draw_passages, draw_side, side_slots
 from rag_app.ui.parts import busy_html, show_notice, unexpected
-from rag_app.ui.resources import load_embedder, load_generator, load_reranker
+from rag_app.ui.resources import import_libraries, load_embedder, load_generator, load_reranker
 from rag_app.ui.words import say
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ def _ask(
 
 def _engine(system: SideSystem, served: Served, settings: Settings, notices: list[str]) -> CitedQueryEngine:
     """Return the engine of a side with its models loaded and used once."""
+    import_libraries()
     from llama_index.core.schema import QueryBundle
 
     from rag_app.answering.assembly import assemble_engine

@@ -15,7 +15,7 @@ from rag_app.store.records.comparison_runs import RunRow, keep_run
 from rag_app.text import printable
 from rag_app.ui.jobs import Job, JobState, Progress, all_jobs
 from rag_app.ui.parts import show_problem
-from rag_app.ui.resources import held_embedders, load_generator
+from rag_app.ui.resources import held_embedders, import_libraries, load_generator
 from rag_app.ui.words import say
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def start(request: Request, settings: Settings) -> None:
 
 def _run(job: Job, request: Request, settings: Settings, held: HeldEmbedders) -> RunRow:
     """Compare, and keep the comparison: the work of the job."""
+    import_libraries()
     from rag_app.evaluation.asking import SharedModels
     from rag_app.evaluation.compare import compare
     from rag_app.evaluation.kept_comparisons import comparison_text

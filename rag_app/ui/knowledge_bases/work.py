@@ -17,6 +17,7 @@ from rag_app.errors import BuildCancelled
 from rag_app.store import layout
 from rag_app.store.uploads import Upload, replaced_sources, settle_upload
 from rag_app.ui.jobs import Job, JobCancelled, JobState, Progress, all_jobs
+from rag_app.ui.resources import import_libraries
 
 if TYPE_CHECKING:
     from rag_app.store.purging import PurgeReport
@@ -132,6 +133,7 @@ def start_verification(settings: Settings, name: str, *, may_load: bool) -> None
     """Read every byte of a knowledge base, and where `may_load`, embed some of its passages again."""
 
     def work(job: Job) -> Verification:
+        import_libraries()
         from rag_app.model_checks import models_on_this_machine
         from rag_app.store.verification import verify
 
