@@ -78,6 +78,14 @@ def complaints(visit: Visit) -> list[str]:
     return [error for error in visit.errors if "404 (Not Found)" not in error]
 
 
+def open_creation(page: Page) -> None:
+    """Have the form for a new base on the screen: where there are bases already, it comes with a click."""
+    new = button(page, "New knowledge base")
+    expect(new.or_(page.locator('input[type="file"]')).first).to_be_attached(timeout=SECONDS)
+    if new.count():
+        new.click()
+
+
 def choose_document(page: Page, path: str) -> None:
     page.get_by_role("combobox", name="Look at a document").click()
     page.get_by_role("option", name=path).click()
@@ -117,9 +125,7 @@ def test_asking_from_here_asks_this_base(browser: Browser, address: str, base: s
 def test_a_build_is_cancelled_at_once_and_leaves_nothing(browser: Browser, address: str, folder: Path) -> None:
     visit = visit_page(browser, address)
     page = visit.page
-    page.wait_for_selector(DONE)
-    if button(page, "New knowledge base").count():
-        button(page, "New knowledge base").click()
+    open_creation(page)
     page.locator('input[type="file"]').set_input_files(
         [{"name": f"{n}.md", "mimeType": "text/markdown", "buffer": b"A rule. " * 500} for n in range(50)]
     )
@@ -180,9 +186,7 @@ def test_a_folder_is_uploaded_with_its_shape_and_hostile_names_are_text(
     (book / "a.md").write_text("Rule two.", encoding="utf-8")
     visit = visit_page(browser, address)
     page = visit.page
-    page.wait_for_selector(DONE)
-    if button(page, "New knowledge base").count():
-        button(page, "New knowledge base").click()
+    open_creation(page)
     page.get_by_text("A folder", exact=True).click()
     page.locator('input[type="file"][webkitdirectory]').set_input_files(book)
     expect(name_of(page)).to_have_value("book", timeout=SECONDS)
