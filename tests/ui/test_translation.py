@@ -11,7 +11,7 @@ import pytest
 
 from rag_app import errors
 from rag_app.ui.words import LANGUAGES
-from rag_app.ui.words.translation import sentences_of, translated_to
+from rag_app.ui.words.translation import FRAGMENTS, catalogues_of, translated_to
 from tests.conftest import REPOSITORY
 
 CODES = [code for code in LANGUAGES if code != "en"]
@@ -71,6 +71,11 @@ def all_texts() -> set[str]:
     return {template for template in found if template is not None}
 
 
+def sentences_of(code: str) -> dict[str, str]:
+    """Return all that the catalogues of a language have."""
+    return {english: other for table in catalogues_of(code).values() for english, other in table.items()}
+
+
 def places_of(template: str) -> set[str]:
     return {place for _, place, _, _ in string.Formatter().parse(template) if place is not None}
 
@@ -97,6 +102,8 @@ def test_a_translation_has_the_places_of_its_sentence(code: str) -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_no_sentence_is_taken_for_another(code: str) -> None:
     for english, other in sentences_of(code).items():
+        if english in catalogues_of(code)[FRAGMENTS]:
+            continue
         values = [f"X{place}Y" for place in sorted(places_of(english))]
         assert translated_to(code, english.format(*values)) == other.format(*values), english
 
@@ -114,6 +121,14 @@ def test_places_are_filled_in_and_what_fills_them_is_translated() -> None:
     assert "permission denied (7)" in translated_to("zh", "It cannot be read: permission denied (7).")
 
 
+def test_a_fragment_is_translated_in_its_place() -> None:
+    missing = (
+        "The reranker me/mine (1 GB) is not on this machine: it is not in the cache /c, and the hub was not asked."
+    )
+    assert translated_to("zh", missing).startswith("重排模型 me/mine (1 GB) 不在本机上")
+
+
 def test_an_unknown_sentence_and_english_stay_as_they_are() -> None:
     assert translated_to("zh", "Nobody wrote this sentence.") == "Nobody wrote this sentence."
+    assert translated_to("zh", "The model is gone.") == "The model is gone.", "a fragment is no sentence"
     assert translated_to("en", "It is encrypted: a password is needed.") == "It is encrypted: a password is needed."
