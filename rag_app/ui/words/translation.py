@@ -86,7 +86,7 @@ _Templates = list[tuple[int, re.Pattern[str], str]]
 
 @cache
 def _catalogue(code: str) -> tuple[dict[str, str], _Templates, _Templates]:
-    """Return what has no places by itself, then sentences and fragments as patterns, with how many letters of each are its own."""
+    """Return what has no places by itself, then sentences and fragments as patterns; how many letters of each are its own."""
     exact: dict[str, str] = {}
     sentences: _Templates = []
     fragments: _Templates = []
