@@ -9,6 +9,8 @@ annotators chose). "right passage": the share of citations to a passage that hol
 questions with such a citation; "right span": the share of citations whose span holds the answer. "unsupported": the share
 of sentences marked so. "refused": nothing was found, or the answer says that nothing is there.
 All but "refused" are of the answered questions with an answer; "exact", "F1" and "holds it" count the refused ones as wrong.
+`--texts FILE` keeps what generators write: a run that is broken off goes on from there, and another way of citing is measured
+on the same texts. Seconds are without the texts that were kept.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, median
-from typing import Literal
+from typing import Any, Literal
 
+from kept_texts import KeptTexts
 from llama_index.core.llms import LLM
 from machine import machine
 
@@ -69,11 +72,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a question. `seconds` are those to the first text and in all; `failure` is what the generator died of."""
+    """What came of a question. `seconds` are those to the first text and in all, None of a text that was kept.
+
+    `failure` is what the generator died of.
+    """
 
     asked: Asked
     answer: Answer | None
-    seconds: tuple[float, float]
+    seconds: tuple[float, float] | None
     failure: str = ""
 
 
@@ -85,27 +91,29 @@ def main() -> None:
     parser.add_argument("--writers", nargs="+", default=[QUOTE, "bundled"], help="quote, or generators")
     parser.add_argument("--limit", type=int, default=300, help="questions of each kind")
     parser.add_argument("--embed-model", default="bundled")
+    parser.add_argument("--texts", type=Path, help="a file for what generators write")
     arguments = parser.parse_args()
     print(f"{machine()}\n")
     with tempfile.TemporaryDirectory() as temporary:
         settings = load_settings(indexes=Path(temporary))
         asked = {name: _questions(name, arguments.data, arguments.limit) for name in arguments.sets}
         for writer in arguments.writers:
-            llm = _load(writer, settings)
+            llm = _load(writer, settings, arguments.texts)
             print(f"**{writer}**\n")
             print(
                 f"| set | questions | {' | '.join(COLUMNS)} | first text, s | in all, s |\n|{' --- |' * (len(COLUMNS) + 4)}"
             )
             for name in arguments.sets:
                 engine = _engine(name, arguments.data, arguments.embed_model, llm, settings)
-                _print_row(name, [_outcome(engine, one) for one in asked[name]])
+                _print_row(name, [_outcome(engine, llm, one) for one in asked[name]])
             print(flush=True)
 
 
-def _load(writer: str, settings: Settings) -> LLM | Literal["quote"]:
+def _load(writer: str, settings: Settings, texts: Path | None) -> Any:
     if writer == QUOTE:
         return "quote"
-    return load_generator(writer, device="auto", offline=True, answering=settings.answering, models=settings.models)
+    llm = load_generator(writer, device="auto", offline=True, answering=settings.answering, models=settings.models)
+    return KeptTexts(llm, texts) if texts is not None else llm
 
 
 def _questions(name: str, data: Path, limit: int) -> list[Asked]:
@@ -169,10 +177,12 @@ def _engine(name: str, data: Path, model: str, llm: LLM | Literal["quote"], sett
     return assemble_engine(knowledge_base, embedder, llm, settings)
 
 
-def _outcome(engine: CitedQueryEngine, asked: Asked) -> Outcome:
+def _outcome(engine: CitedQueryEngine, llm: object, asked: Asked) -> Outcome:
     started = time.perf_counter()
     first = 0.0
     answer = None
+    if isinstance(llm, KeptTexts):
+        llm.was_written = True  # nothing that it wrote before, so far
     try:
         for event in engine.ask(asked.question.question):
             if isinstance(event, Written) and not first:
@@ -180,8 +190,9 @@ def _outcome(engine: CitedQueryEngine, asked: Asked) -> Outcome:
             if isinstance(event, Answered):
                 answer = event.answer
     except GenerationError as error:  # counted, not dropped
-        return Outcome(asked, None, (first, time.perf_counter() - started), str(error))
-    return Outcome(asked, answer, (first, time.perf_counter() - started))
+        return Outcome(asked, None, None, str(error))
+    is_kept = isinstance(llm, KeptTexts) and not llm.was_written
+    return Outcome(asked, answer, None if is_kept else (first, time.perf_counter() - started))
 
 
 def _print_row(name: str, outcomes: Sequence[Outcome]) -> None:
@@ -209,8 +220,8 @@ def _print_row(name: str, outcomes: Sequence[Outcome]) -> None:
         "refused, no answer": [_is_refused(outcome) for outcome in others],
     }
     cells = " | ".join(f"{mean(values[column]):.3f}" if values[column] else "" for column in COLUMNS)
-    firsts = [outcome.seconds[0] for outcome in written]
-    times = f"{median(firsts):.2f} | {median(outcome.seconds[1] for outcome in written):.2f}" if written else " | "
+    timed = [outcome.seconds for outcome in written if outcome.seconds is not None]
+    times = " | ".join(f"{median(seconds):.2f}" for seconds in zip(*timed, strict=True)) if timed else " | "
     print(f"| {name} | {len(answerable)} + {len(others)} | {cells} | {times} |", flush=True)
     failed = [outcome.failure for outcome in outcomes if outcome.failure]
     if failed:
