@@ -15,7 +15,7 @@ from rag_app.cli_doctor import doctor
 from rag_app.cli_kb import kb_app
 from rag_app.cli_loading import embedder_of, generator_of, reranker_of
 from rag_app.cli_models import models_app
-from rag_app.cli_options import AsJson, Device, Hub, Indexes, Offline
+from rag_app.cli_options import AsJson, Device, Hub, Indexes, Offline, PerDocument, Reranker, Retriever, TopK
 from rag_app.cli_questions import questions_app
 from rag_app.cli_similarity import similarity
 from rag_app.terminal import as_typed, run_command, say
@@ -50,17 +50,10 @@ def ask(
             help="A Hugging Face id, a folder, a GGUF file, served:NAME, 'bundled', or 'quote': the passages' own sentences."
         ),
     ] = None,
-    reranker: Annotated[
-        str | None,
-        typer.Option(help="A Hugging Face id or a folder: reads each passage with the question, and reorders."),
-    ] = None,
-    top_k: Annotated[int | None, typer.Option(min=1, help="How many passages.")] = None,
-    per_document: Annotated[
-        int | None, typer.Option(min=1, help="At most so many of one document, while others fill the rest.")
-    ] = None,
-    retriever: Annotated[
-        Literal["hybrid", "dense", "keyword"] | None, typer.Option(help="What ranks the passages.")
-    ] = None,
+    reranker: Reranker = None,
+    top_k: TopK = None,
+    per_document: PerDocument = None,
+    retriever: Retriever = None,
     filters: Annotated[
         list[str] | None,
         typer.Option(

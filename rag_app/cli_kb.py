@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rag_app.cli_loading import embedder_of, reranker_of
-from rag_app.cli_options import AsJson, Device, Indexes, Offline
+from rag_app.cli_options import AsJson, Device, Indexes, Offline, PerDocument, Reranker, Retriever, TopK
 from rag_app.terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ def kb_calibrate(
         typer.Option(help="Labelled questions: JSON lines or CSV with question, answer and source; or SQuAD JSON."),
     ],
     embed_model: Annotated[str | None, typer.Option(help="One of the base's embedding models; else its first.")] = None,
-    retriever: Annotated[
-        Literal["hybrid", "dense", "keyword"] | None, typer.Option(help="What ranks the passages.")
-    ] = None,
+    retriever: Retriever = None,
+    reranker: Reranker = None,
+    top_k: TopK = None,
+    per_document: PerDocument = None,
     indexes: Indexes = None,
     offline: Offline = False,
     device: Device = None,
@@ -73,12 +74,18 @@ def kb_calibrate(
 ) -> None:
     """Ask labelled questions, and turn the scores of passages into the probability that one holds the answer."""
     from rag_app.config import load_settings
+    from rag_app.evaluation.calibration import check_questions
     from rag_app.evaluation.datasets import read_questions
 
     settings = load_settings(
-        indexes=indexes, offline=offline or None, device=device, retrieval={"retriever": retriever}
+        indexes=indexes,
+        reranker=reranker,
+        offline=offline or None,
+        device=device,
+        retrieval={"top_k": top_k, "per_document": per_document, "retriever": retriever},
     )
-    question_set = read_questions(questions)  # before anything is loaded for it
+    question_set = read_questions(questions)
+    check_questions(question_set)  # before anything is loaded for it
     _calibrate(name, question_set, embed_model, settings, as_json=as_json)
 
 

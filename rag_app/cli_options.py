@@ -19,3 +19,17 @@ Hub = Annotated[
     Literal["huggingface", "modelscope"] | None, typer.Option("--hub", help="Where models that are not here come from.")
 ]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Retriever = Annotated[
+    Literal["hybrid", "dense", "keyword"] | None, typer.Option("--retriever", help="What ranks the passages.")
+]
+Reranker = Annotated[
+    str | None,
+    typer.Option(
+        "--reranker", help="A Hugging Face id or a folder: reads each passage with the question, and reorders."
+    ),
+]
+TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="How many passages.")]
+PerDocument = Annotated[
+    int | None,
+    typer.Option("--per-document", min=1, help="At most so many of one document, while others fill the rest."),
+]

@@ -15,7 +15,7 @@ from rag_app.datatypes import Fingerprint
 from tests.commands import Result, Run
 from tests.conftest import MakeBase, SmallBase
 from tests.evaluation.facts import building_texts, write_questions
-from tests.fakes import HashEmbedding, fake_fingerprint
+from tests.fakes import FakeReranker, HashEmbedding, fake_fingerprint
 
 QUESTION = "How many chairs has the library of Cedar?"
 
@@ -123,6 +123,21 @@ def test_calibrating_again_replaces_it(run: Run, base: SmallBase, questions: Pat
     assert len(list((base.indexes / base.name / "calibration").iterdir())) == 2
 
 
+def test_each_kind_of_search_has_one_of_its_own(
+    run: Run, base: SmallBase, questions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag_app.models.reranker_spec.resolve_reranker", lambda model_id, **_: model_id)
+    monkeypatch.setattr("rag_app.models.reranker.load_reranker", lambda spec, **_: FakeReranker(given=[]))
+    searches = ([], ["--per-document", "1"], ["--reranker", "me/mine", "--top-k", "4"])
+    found = [calibrate(run, base, questions, "--json", *search).json for search in searches]
+    assert len({one["file"] for one in found}) == 3
+    assert [one["conditions"]["reranker"] for one in found] == [None, None, "fake/longest"]
+    assert [one["conditions"]["per_document"] for one in found] == [None, 1, None]
+    assert [one["passages"] for one in found] == [5, 5, 4]
+    for search in searches:
+        assert None not in probabilities(ask(run, base, *search))
+
+
 def test_show_names_it_with_its_error(run: Run, base: SmallBase, questions: Path) -> None:
     error = calibrate(run, base, questions, "--json").json["reliability"]["error"]
     out = run("kb", "show", base.name, "--indexes", base.indexes).out
@@ -163,14 +178,17 @@ def test_deleting_the_base_deletes_it(run: Run, base: SmallBase, questions: Path
         ("not json", "line 1, is not JSON"),
     ],
 )
-def test_a_file_that_will_not_do_is_wrong_usage(
-    run: Run, base: SmallBase, tmp_path: Path, content: str, message: str
+def test_a_file_that_will_not_do_is_wrong_usage_before_a_model_is_loaded(
+    run: Run, base: SmallBase, tmp_path: Path, content: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    loaded: list[object] = []
+    monkeypatch.setattr("rag_app.models.embedder.load_embedder", lambda spec, **_: loaded.append(spec))
     path = tmp_path / "bad.jsonl"
     path.write_text(content)
     result = calibrate(run, base, path)
     assert (result.code, result.out) == (2, "")
     assert message in result.err
+    assert not loaded
     assert not (base.indexes / base.name / "calibration").exists()
 
 

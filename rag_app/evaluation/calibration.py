@@ -66,17 +66,16 @@ def label_passages(
 
     Args:
         engine: finds them as `ask` does; no generator is asked.
-        question_set: the questions.
+        question_set: the questions, checked.
         limits: those of a question.
         announce: told how far it is.
 
     Raises:
         QuestionError: a question is too long.
-        UsageError: too few questions or documents, or too few passages with or without an answer.
+        UsageError: too few passages with or without an answer.
     """
     questions = question_set.questions
     groups = document_groups(questions)
-    _check_questions(question_set, groups)
     texts = [checked_question(question.question, limits) for question in questions]
     asked = []
     for number, (question, text, group) in enumerate(zip(questions, texts, groups, strict=True)):
@@ -121,12 +120,18 @@ def _features(judged: Sequence[_Asked]) -> NDArray[np.float64]:
     return np.concatenate([np.empty((0, len(FEATURES))), *(features_of(one.nodes, FEATURES) for one in judged)])
 
 
-def _check_questions(question_set: QuestionSet, groups: list[int]) -> None:
+def check_questions(question_set: QuestionSet) -> None:
+    """Make sure that a calibration can come of the questions.
+
+    Raises:
+        UsageError: there are too few, or too few documents that they are answered by.
+    """
     count = len(question_set.questions)
     if count < MIN_QUESTIONS:
         raise UsageError(
             f"{question_set.name} has {count} questions; a calibration needs {MIN_QUESTIONS}.", "Add questions."
         )
+    groups = document_groups(question_set.questions)
     documents = {
         group for group, question in zip(groups, question_set.questions, strict=True) if question.is_answerable
     }

@@ -1,6 +1,6 @@
 """What labelled questions have shown of a base's scores: the files under `calibration/`, written and read.
 
-    indexes/<name>/calibration/<fingerprint>-<retriever>-<question set>.json      and a picture of it, .svg
+    indexes/<name>/calibration/<fingerprint>-<retriever>-<question set>-<search>.json      and a picture of it, .svg
 
 They are the only thing written beside a published generation, each replaced whole. They hold numbers: no text of a document,
 and of the questions only the name of their file and its sum. One that cannot be used is passed over, and named.
@@ -105,9 +105,10 @@ class Calibration:
 
     @property
     def file_name(self) -> str:
-        """The name of its file: a question set under the same name with other content has another."""
+        """The name of its file: a question set of other content has another, and so has a search with other settings."""
         slug = re.sub(r"\W+", "-", self.question_set).strip("-").lower()[:40] or "questions"
-        return f"{self.fingerprint}-{self.retriever}-{slug}-{self.questions_sha256[:8]}.json"
+        search = hashlib.sha256(_json(self.conditions).encode()).hexdigest()[:8]
+        return f"{self.fingerprint}-{self.retriever}-{slug}-{self.questions_sha256[:8]}-{search}.json"
 
     def to_json(self) -> str:
         """Return the text of its file: the fields, the version of the format, and a sum over them."""
@@ -191,7 +192,7 @@ def read_calibrations(base: Path) -> Calibrations:
 def _read(path: Path) -> Calibration:
     calibration = Calibration.from_json(path.read_bytes())
     if calibration.file_name != path.name:
-        raise ValueError("it is that of another model, retriever or question set")
+        raise ValueError("it is that of another model, search or question set")
     return calibration
 
 
@@ -203,7 +204,7 @@ def _ignored(path: Path, reason: str) -> str:
 
 
 def write_calibration(base: Path, calibration: Calibration, picture: str) -> Path:
-    """Write a calibration and its picture in place of those of the same model, retriever and question set.
+    """Write a calibration and its picture in place of those of the same model, search and question set.
 
     Args:
         base: the folder of the knowledge base.

@@ -11,7 +11,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from rag_app.config import LimitSettings, RetrievalSettings
 from rag_app.errors import QuestionError, UsageError
-from rag_app.evaluation.calibration import calibrate, label_passages
+from rag_app.evaluation.calibration import calibrate, check_questions, label_passages
 from rag_app.evaluation.questions import LabelledQuestion, QuestionSet
 from rag_app.retrieval.calibrated import conditions_of
 from rag_app.store.calibrations import Calibration
@@ -58,6 +58,7 @@ def question_set(documents: int = 8, each: int = 6) -> QuestionSet:
 
 
 def made(engine: Any, questions: QuestionSet) -> Calibration:
+    check_questions(questions)
     pairs = label_passages(engine, questions, LimitSettings(), lambda told: None)
     return calibrate(pairs, questions, "gen-00000007", fake_fingerprint(), SETTINGS)
 
