@@ -15,7 +15,7 @@ from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
 from tests.fakes import HashEmbedding, ScriptedLLM, SmallScriptedLLM
 
 QUESTION = "How long is an account locked after failed sign-ins?"
-PIECES = ("An account is ", "locked for 30 minutes [1]. ", "This is sai", "d. The", " third [2] goes on.", " A fourth.")
+PIECES = ("An account is ", "locked for 30 minutes [1]. ", "This is sai", "d. The th", "ird [2] goes on.", " A fourth.")
 
 
 def answered(small_base, llm: ScriptedLLM, question: str = QUESTION) -> tuple[Answer, str]:
@@ -37,6 +37,7 @@ def test_a_small_generator_is_given_the_best_passage_alone_and_ends_after_two_se
     assert ("[1]" in llm.prompts[0], "[2]" in llm.prompts[0]) == (True, False)
     assert text.strip() == "An account is locked for 30 minutes [1]. This is said."
     assert answer.text == text.strip()
+    assert [sentence.text for sentence in answer.sentences] == ["An account is locked for 30 minutes.", "This is said."]
     assert llm.closed, "it does not go on"
     assert not answer.is_cut, "it ended as it was asked to"
 

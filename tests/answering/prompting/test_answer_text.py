@@ -180,3 +180,9 @@ def test_a_filter_serves_one_answer_after_another() -> None:
     shown = MarkupFilter(PASSAGES, DELIMITER)
     assert shown.whole("see [x]") == "see [x]"
     assert shown.whole("(a)") == "(a)"
+
+
+def test_a_whole_text_has_nothing_of_one_that_was_left_off() -> None:
+    shown = MarkupFilter(())
+    assert shown.feed("It is so. The") == "It is so. "
+    assert shown.whole("It is so.") == "It is so."
