@@ -34,7 +34,9 @@ class MarkupFilter:
         self._known = {_bare(address[0]) for passage in passages for address in _ADDRESS.finditer(passage.text)}
         self._delimiter = re.compile(re.escape(delimiter) or "(?!)", re.IGNORECASE)
         self._special_tokens = special_tokens
-        self._begin()
+        self._held = ""
+        self._last = ""  # the last character that was let through
+        self._must_part = False  # whether white space has to come next
 
     def feed(self, piece: str) -> str:
         """Return what can be shown after the next piece of the answer."""
@@ -49,18 +51,13 @@ class MarkupFilter:
     def finish(self) -> str:
         """Return what is left when the answer has ended; the next one may begin."""
         rest = self._plain(self._held)
-        self._begin()
+        self._held, self._last, self._must_part = "", "", False
         return rest
 
     def whole(self, text: str) -> str:
         """Return a whole text as plain text, whatever was fed before. What was plain already stays as it is."""
-        self._begin()
+        self.finish()
         return self.feed(text) + self.finish()
-
-    def _begin(self) -> None:
-        self._held: str = ""
-        self._last: str = ""  # the last character that was let through
-        self._must_part: bool = False  # whether white space has to come next
 
     def _plain(self, text: str) -> str:
         parts, position = [], 0
