@@ -36,6 +36,7 @@ _BESIDE = 40
 # The subject of a claim may be named a sentence before a pronoun; both stand at the beginning, within so many characters.
 _PRONOUN = re.compile(r"\b(?:he|she|it|they|his|her|its|their|this|these)\b|[他她它其该此这]", re.IGNORECASE)
 _BEGINNING = 40
+_IDENTIFIER_PART = re.compile(r"[^\W_]+")
 # A claim that shares fewer words and numbers than this with a span is not supported by it. One that has no more, "30 minutes.",
 # is a bare answer: it is understood with its question, so that the span must speak of what was asked.
 _FEWEST_SHARED = 2
@@ -109,7 +110,12 @@ class _Claim:
         words = self.text
         for quantity in reversed(self.quantities):
             words = f"{words[: quantity.start]} {words[quantity.end :]}"
-        self.words = frozenset(token for token in search_tokens(words) if not token.isdecimal())
+        tokens = search_tokens(words)
+        # "E-4071" is found whole and by its parts; that a span speaks of it is one word in common, not three.
+        parts = frozenset(
+            chain.from_iterable(_IDENTIFIER_PART.findall(token) for token in tokens if _is_compound(token))
+        )
+        self.words = frozenset(token for token in tokens if not token.isdecimal() and token not in parts)
         stated: list[Quantity | Name] = [*self.quantities, *self.names]
         facts = [_Fact(self.text, fact) for fact in stated]
         self.facts = list({(fact.text, fact.beside, fact.is_subject): fact for fact in facts}.values())
@@ -120,6 +126,11 @@ def _claim(sentence: str, known: frozenset[str], question: str) -> _Claim:
     claim = _Claim(sentence, known)
     is_bare = bool(claim.facts) and len(claim.words) + len(claim.quantities) < _FEWEST_SHARED
     return _Claim(sentence, known, question) if question and is_bare else claim
+
+
+def _is_compound(token: str) -> bool:
+    """Whether a token is an identifier of several parts."""
+    return any(map(str.isdecimal, token)) and _IDENTIFIER_PART.fullmatch(token) is None
 
 
 class _Fact:

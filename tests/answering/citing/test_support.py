@@ -50,6 +50,14 @@ def test_the_shortest_span_that_holds_it(claim: str, span: str) -> None:
     assert supported_by(claim, passage(LEAVE)) == [span]
 
 
+def test_an_identifier_is_one_word_in_common_not_as_many_as_it_has_parts() -> None:
+    codes = passage(
+        "E-4071 | The fuser is too hot | Switch it off.", headings=("Printers",), header="Code | Meaning | What to do"
+    )
+    assert supported_by("E-4071 means that the printer broke.", codes) == [None]
+    assert supported_by("The code E-4071 means that the fuser is too hot.", codes) != [None]
+
+
 @pytest.mark.parametrize(
     ("claim", "lacking"),
     [
