@@ -169,3 +169,8 @@ class DocumentError(RagAppError):
 
 class SandboxError(DocumentError):
     """The child process that read the document was killed at a limit, or crashed."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what any error says, without the full stop at its end; of one that says nothing, its name."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(". ")

@@ -19,7 +19,7 @@ from rag_app.answering.prompting.answer_text import MarkupFilter
 from rag_app.answering.prompting.prompt import Budget, TokenCounter, build_prompt
 from rag_app.config import AnsweringSettings
 from rag_app.datatypes import Passage, Sentence
-from rag_app.errors import GenerationError, RagAppError
+from rag_app.errors import GenerationError, RagAppError, first_line
 from rag_app.text import sentence_spans, size_in_units
 
 if TYPE_CHECKING:
@@ -163,9 +163,8 @@ class GeneratorWriter:
         except RagAppError:
             raise
         except Exception as error:  # any LlamaIndex LLM may be plugged in; its reader gets a sentence all the same
-            first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise GenerationError(
-                f"{self.name} failed while writing: {first_line:.300}.", "The passages found are still shown."
+                f"{self.name} failed while writing: {first_line(error)}.", "The passages found are still shown."
             ) from error
         finally:
             if stream is not None:

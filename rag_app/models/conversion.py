@@ -17,9 +17,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from rag_app.errors import ModelLoadError, ModelNotAvailable
+from rag_app.errors import ModelLoadError, ModelNotAvailable, first_line
 from rag_app.models.catalogue import GeneratorRow, user_data_folder
-from rag_app.models.generating.failures import first_line, is_out_of_memory
+from rag_app.models.generating.failures import is_out_of_memory
 
 _BUILDING = ".converting-"
 _SUFFIX = ".gguf"

@@ -25,7 +25,7 @@ from sentence_transformers.util import batch_to_device
 
 from rag_app.config import ModelSettings
 from rag_app.datatypes import Fingerprint
-from rag_app.errors import EmbeddingError
+from rag_app.errors import EmbeddingError, first_line
 from rag_app.models.batches import run_each, token_batches
 from rag_app.models.device import resolve_device
 from rag_app.models.embedder_loading import PASSAGE, QUERY, forward_parameters, is_static, load_sentence_transformer
@@ -257,12 +257,12 @@ class CatalogueEmbedding(HuggingFaceEmbedding):
 
 def _failure(error: Exception, model: str) -> EmbeddingError:
     """Return how it is said that a network cannot be run. Of torch, that memory is used up is a RuntimeError like others."""
-    reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+    reason = first_line(error)
     if isinstance(error, MemoryError) or "memory" in reason:
         remedy = "Use smaller chunks (--chunk-tokens), another device (--device cpu), or a smaller model."
     else:
         remedy = "Its files may not belong together. Fetch it again, or use another model: rag-app models list"
-    return EmbeddingError(f"{model} cannot embed these texts: {reason}", remedy)
+    return EmbeddingError(f"{model} cannot embed these texts: {reason}.", remedy)
 
 
 def _check(stop: threading.Event, *_: object) -> None:

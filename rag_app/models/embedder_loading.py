@@ -16,7 +16,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from tokenizers import Tokenizer
 from tokenizers.processors import Sequence, TemplateProcessing
 
-from rag_app.errors import ModelLoadError
+from rag_app.errors import ModelLoadError, first_line
 from rag_app.models.catalogue import EmbedderRow, Runs
 from rag_app.models.device import dtype_for
 from rag_app.models.embedder_spec import EmbedderSpec
@@ -46,7 +46,7 @@ def load_sentence_transformer(spec: EmbedderSpec, device: str) -> SentenceTransf
             pack_linear_layers(model)
     except Exception as error:  # damaged files raise what they like: SafetensorError is an Exception and no more
         raise ModelLoadError(
-            f"The embedding model in {spec.path} cannot be loaded: {_first_line(error)}",
+            f"The embedding model in {spec.path} cannot be loaded: {first_line(error)}.",
             "Fetch it again, or choose another: rag-app models list",
         ) from error
     fingerprint = spec.fingerprint
@@ -149,7 +149,3 @@ def _end_texts_with(model: SentenceTransformer, row: EmbedderRow) -> None:
     )
     before = backend.post_processor
     backend.post_processor = ending if before is None else Sequence([before, ending])
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -23,7 +23,7 @@ from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, Query
 from torch.nn.utils.rnn import pad_sequence
 
 from rag_app.datatypes import SCORES
-from rag_app.errors import RerankingError
+from rag_app.errors import RerankingError, first_line
 from rag_app.models.batches import run_each, token_batches
 from rag_app.models.device import resolve_device
 from rag_app.models.embedder import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS
@@ -127,9 +127,8 @@ class CatalogueReranker(BaseNodePostprocessor):
             try:
                 scores = self._scores(pairs)
             except (RuntimeError, MemoryError, IndexError) as error:
-                reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
                 raise RerankingError(
-                    f"The reranker {self.model_id} cannot be run on these passages: {reason}",
+                    f"The reranker {self.model_id} cannot be run on these passages: {first_line(error)}.",
                     "Use another device (--device cpu), a smaller reranker, or none.",
                 ) from error
         if not np.isfinite(scores).all():

@@ -15,7 +15,7 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.cross_encoder.modules import LogitScore
 from torch import nn
 
-from rag_app.errors import ModelLoadError
+from rag_app.errors import ModelLoadError, first_line
 from rag_app.models.device import dtype_for
 from rag_app.models.folder_safety import check_folder
 from rag_app.models.model_folder import stated_architectures
@@ -41,9 +41,8 @@ def load_cross_encoder(spec: RerankerSpec, device: str) -> CrossEncoder:
     except ModelLoadError:
         raise
     except Exception as error:  # damaged files raise what they like: SafetensorError is an Exception and no more
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelLoadError(
-            f"The reranker in {spec.path} cannot be loaded: {reason[:300]}",
+            f"The reranker in {spec.path} cannot be loaded: {first_line(error)}.",
             "Fetch it again, or choose another: rag-app models list --kind reranker",
         ) from error
     return model.eval()

@@ -194,7 +194,7 @@ def test_a_network_that_fails_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(CatalogueReranker, "_batch_scores", fail)
     with pytest.raises(RerankingError) as caught:
         pair.rerank(QUESTION, TEXTS)
-    assert caught.value.found.endswith("cannot be run on these passages: not enough memory: you tried to allocate")
+    assert caught.value.found.endswith("cannot be run on these passages: not enough memory: you tried to allocate.")
 
 
 def test_nothing_found_is_nothing_reranked(pair: CatalogueReranker) -> None:

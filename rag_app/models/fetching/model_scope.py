@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rag_app.errors import ModelNotAvailable
+from rag_app.errors import ModelNotAvailable, first_line
 from rag_app.models.catalogue import ModelRow
 from rag_app.models.fetching.needed_files import files_to_download
 from rag_app.models.fetching.wanted import Wanted
@@ -74,9 +74,8 @@ def fetch_from_model_scope(wanted: Wanted) -> tuple[Path, str]:
     except ModelNotAvailable:
         raise
     except Exception as error:  # requests', urllib3's and the package's own errors have no tree in common
-        detail = (str(error).strip().splitlines() or [""])[0][:200]
         raise wanted.not_available(
-            str(cache_folder()), f"ModelScope did not give {there} ({type(error).__name__}: {detail})"
+            str(cache_folder()), f"ModelScope did not give {there} ({type(error).__name__}: {first_line(error)})"
         ) from error
     return folder, revision_of(folder)
 

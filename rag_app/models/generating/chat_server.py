@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rag_app.errors import GenerationError, ModelError, ModelNotAvailable
-from rag_app.models.generating.failures import WAY_OUT, first_line
+from rag_app.errors import GenerationError, ModelError, ModelNotAvailable, first_line
+from rag_app.models.generating.failures import WAY_OUT
 
 if TYPE_CHECKING:
     import httpx

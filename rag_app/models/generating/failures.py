@@ -5,17 +5,12 @@ This module knows nothing of how a model runs.
 
 from __future__ import annotations
 
-from rag_app.errors import GenerationError, ModelError
+from rag_app.errors import GenerationError, ModelError, first_line
 
 WAY_OUT = "No model is needed by --generator quote: it answers with the passages' own sentences."
 
 # torch has an error of its own for a GPU only; of a CPU's memory it says one of these.
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says, without a traceback or a list of frames, and without the full stop at its end."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(". ")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

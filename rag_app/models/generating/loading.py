@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rag_app.errors import ModelLoadError
+from rag_app.errors import ModelLoadError, first_line
 from rag_app.models.device import dtype_for
 from rag_app.models.folder_safety import check_folder
-from rag_app.models.generating.failures import first_line, is_out_of_memory
+from rag_app.models.generating.failures import is_out_of_memory
 
 # A model whose files do not say how much it reads gets this many tokens.
 DEFAULT_CONTEXT_TOKENS = 4096
