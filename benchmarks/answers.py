@@ -39,7 +39,7 @@ from rag_app.datatypes import Answer, Citation, Passage
 from rag_app.errors import GenerationError
 from rag_app.evaluation.answer_metrics import contains, exact_match, f1
 from rag_app.evaluation.datasets import read_questions
-from rag_app.evaluation.labels import holds_answer
+from rag_app.evaluation.labels import holds_answer, touches_answer
 from rag_app.evaluation.questions import LabelledQuestion
 from rag_app.models.catalogue import QUOTE
 from rag_app.models.embedder import CatalogueEmbedding
@@ -256,10 +256,7 @@ def _is_right_span(citation: Citation, outcome: Outcome) -> bool:
     span = replace(passage, start=citation.start, end=citation.end, text=text, also_in=())
     question = outcome.asked.question
     if question.spans:
-        return any(
-            span.document.endswith(known.source) and span.start < known.end and known.start < span.end
-            for known in question.spans
-        )
+        return touches_answer(span, question)
     return contains(text, question.answers) and holds_answer(passage, question)
 
 

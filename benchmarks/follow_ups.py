@@ -23,6 +23,7 @@ from rag_app.answering.conversation import Exchange, standalone_question
 from rag_app.answering.follow_ups import is_follow_up
 from rag_app.answering.query_engine import CitedQueryEngine
 from rag_app.config import load_settings
+from rag_app.evaluation.labels import is_source
 from rag_app.models.embedder import CatalogueEmbedding
 from rag_app.store.live import LiveKnowledgeBase
 
@@ -115,7 +116,7 @@ def rank_of(row: Row, engine: CitedQueryEngine, question: str) -> int:
     """Return the place, from 1, of the passage of the right document that holds the text; 0 where it is not found."""
     wanted = "".join(row["text"].split())
     for place, node in enumerate(engine.retrieve(QueryBundle(question)), 1):
-        is_there = node.node.metadata["document"].endswith(row["source"])
+        is_there = is_source(node.node.metadata["document"], row["source"])
         if is_there and wanted in "".join(node.node.get_content().split()):
             return place
     return 0

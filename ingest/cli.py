@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rag_app.cli_options import AsJson, Device, Hub, Indexes, Offline
 from rag_app.terminal import print_json, run_command, say
 
 if TYPE_CHECKING:
-    from rag_app.build_events import EventHandler
+    from ingest.planning import BuildRequest
+    from rag_app.config import Settings
     from rag_app.datatypes import IngestReport
 
 STRICT_EXIT_CODE = 3
@@ -54,19 +56,15 @@ def ingest(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read every file again.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a file was not indexed.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and cut, write nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
+    as_json: AsJson = False,
     events: Annotated[bool, typer.Option("--events", help="Progress as JSON lines on standard error.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Never ask the model hub.")] = False,
-    hub: Annotated[
-        Literal["huggingface", "modelscope"] | None, typer.Option(help="Where models that are not here come from.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
-    indexes: Annotated[Path | None, typer.Option(help="The index root; else RAG_APP_INDEXES, else ./indexes.")] = None,
+    offline: Offline = False,
+    hub: Hub = None,
+    device: Device = None,
+    indexes: Indexes = None,
 ) -> None:
     """Parse the flags, build, print the report."""
-    from ingest.build import build
     from ingest.planning import BuildRequest
-    from ingest.progress import json_lines, progress_bar
     from rag_app.config import load_settings
 
     settings = load_settings(indexes=indexes, offline=offline or None, device=device, models={"hub": hub})
@@ -82,15 +80,7 @@ def ingest(
         rebuild=rebuild,
         dry_run=dry_run,
     )
-
-    def run(on_event: EventHandler) -> IngestReport:
-        return build(request, settings, on_event)
-
-    if events:
-        report = run(json_lines)
-    else:
-        with progress_bar() as on_event:
-            report = run(on_event)
+    report = _built(request, settings, with_events=events)
     if as_json:
         print_json(report.as_json())
     else:
@@ -100,6 +90,16 @@ def ingest(
     if strict and report.not_indexed:
         say(f"{len(report.not_indexed)} files were not indexed (--strict).")
         sys.exit(STRICT_EXIT_CODE)
+
+
+def _built(request: BuildRequest, settings: Settings, *, with_events: bool) -> IngestReport:
+    from ingest.build import build
+    from ingest.progress import json_lines, progress_bar
+
+    if with_events:
+        return build(request, settings, json_lines)
+    with progress_bar() as on_event:
+        return build(request, settings, on_event)
 
 
 def main() -> None:

@@ -9,12 +9,16 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rag_app.cli_options import AsJson, Device, Indexes, Offline
 from rag_app.terminal import print_json, say
+
+if TYPE_CHECKING:
+    from rag_app.config import Settings
+    from rag_app.evaluation.request import Request
 
 
 def compare(
@@ -50,9 +54,6 @@ def compare(
     """Compare embedding models, or whole systems, on questions with known answers: better, equivalent, or cannot tell yet."""
     from rag_app.config import load_settings
     from rag_app.errors import UsageError
-    from rag_app.evaluation.compare import compare as run
-    from rag_app.evaluation.reporting.report import write_report
-    from rag_app.evaluation.reporting.table import WIDTH, comparison_table
     from rag_app.evaluation.request import DEFAULT_MARGIN, SEED, Request
     from rag_app.evaluation.systems import read_systems, usual_systems
 
@@ -70,6 +71,14 @@ def compare(
         seed=SEED if seed is None else seed,
         margin=DEFAULT_MARGIN if margin is None else margin,
     )
+    _compare(request, settings, report, as_json=as_json)
+
+
+def _compare(request: Request, settings: Settings, report: Path | None, *, as_json: bool) -> None:
+    from rag_app.evaluation.compare import compare as run
+    from rag_app.evaluation.reporting.report import write_report
+    from rag_app.evaluation.reporting.table import WIDTH, comparison_table
+
     comparison = run(request, settings, announce=say, on_progress=_told())
     if report is not None:
         write_report(comparison, report)

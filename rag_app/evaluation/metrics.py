@@ -45,11 +45,6 @@ class RankedGains:
     total: tuple[float, ...]
 
 
-def meaning_of(metric: str) -> str:
-    """Return what a metric says, in a few words; `k` is the number after the `@` of its name."""
-    return MEANINGS[metric.partition("@")[0]]
-
-
 def ranked_gains(passages: Sequence[Passage], question: LabelledQuestion) -> RankedGains:
     """Return what a ranking found.
 

@@ -96,11 +96,6 @@ def file_sum(path: Path) -> FileSum:
         return FileSum(file.tell(), digest)
 
 
-def file_sums(folder: Path) -> dict[str, FileSum]:
-    """Return size and sha256 of every file below a folder, by its path inside."""
-    return {path.relative_to(folder).as_posix(): file_sum(path) for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
 def storage_error(error: OSError, folder: Path) -> StorageError:
     """Return what a person is told of a disk that is full or cannot be written.
 

@@ -11,6 +11,7 @@ from rag_app.datatypes import IndexDescription, IndexKind, VectorCode
 from rag_app.store import files, layout, writer
 from rag_app.store.layout import Exclusion, Manifest, Source
 from tests.fakes import fake_fingerprint
+from tests.store.damage import file_sums
 
 Publish = Callable[[], Path]
 
@@ -42,7 +43,7 @@ def manifest_of(base: Path, folder: Path) -> Manifest:
                 IndexKind.IVF, VectorCode.BYTE, {"lists": 4, "probes": 2}, 0.99, 10, ("torch 2",)
             )
         },
-        files=files.file_sums(folder),
+        files=file_sums(folder),
     )
 
 

@@ -18,7 +18,7 @@ from rag_app.datatypes import Fingerprint
 from rag_app.errors import KnowledgeBaseError
 from rag_app.store import layout
 from rag_app.store.checks import Check, CheckState, ModelAtHand
-from rag_app.store.files import file_sums
+from rag_app.store.files import FileSum, file_sum
 from rag_app.store.layout import Manifest
 from rag_app.store.live import LiveKnowledgeBase
 from rag_app.store.verification import Verification
@@ -28,6 +28,11 @@ ROOMS = {
     f"docs/{number}.md": f"# Room {number}\n\nThe key of room {number} is kept at desk {number % 7}."
     for number in range(40)
 }
+
+
+def file_sums(folder: Path) -> dict[str, FileSum]:
+    """Return size and sha256 of every file below a folder, by its path inside."""
+    return {path.relative_to(folder).as_posix(): file_sum(path) for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def live_folder(base: Path) -> Path:

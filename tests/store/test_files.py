@@ -70,15 +70,6 @@ def test_an_array_is_read_back_as_it_was(array, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read, array)
 
 
-def test_the_sums_of_a_folder_are_by_path_inside(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "a").write_text("x")
-    (tmp_path / "b").write_text("")
-    sums = files.file_sums(tmp_path)
-    assert list(sums) == ["b", "deep/a"]
-    assert (sums["b"].bytes, sums["deep/a"].bytes) == (0, 1)
-
-
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_said(number: int, tmp_path: Path) -> None:
     error = files.storage_error(OSError(number, os.strerror(number)), tmp_path)

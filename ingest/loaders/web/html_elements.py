@@ -161,11 +161,6 @@ def text_of(element: HtmlElement, left_out: Collection[HtmlElement] = ()) -> str
     return _collapse_line("".join(words.parts).replace(LINE_BREAK, " "))
 
 
-def classes_and_role(element: HtmlElement) -> str:
-    """Return what the author calls an element: its classes, its role, what it is in a book."""
-    return " ".join(element.get(name, "") for name in ("class", "role", "epub:type")).lower()
-
-
 def _collapse_line(line: str) -> str:
     return _WHITE_SPACE.sub(" ", _CJK_LINE_BREAK.sub("", line)).strip()
 
