@@ -6,10 +6,11 @@ This module knows nothing of how a turn is drawn or answered.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _ADDRESS = "c"  # in the page's address
 _CURRENT = "conversation"
-_BEGUN = "conversations"  # of this session: the first question of each by its id
+_BEGUN = "conversations"  # of this session: what each is listed as, by its id
 _CHOICE = "chosen conversation"
 _NOT_DELETED = "conversation that could not be deleted"
 _TITLE = 60  # characters of a first question
@@ -129,7 +130,15 @@ def name_in_address(conversation: Conversation) -> None:
     if st.query_params.get(_ADDRESS) != conversation.id:
         st.query_params[_ADDRESS] = conversation.id
     begun: dict[str, str] = st.session_state.setdefault(_BEGUN, {})
-    begun.setdefault(conversation.id, conversation.turns[0].question[:_TITLE])
+    if conversation.id not in begun:
+        begun[conversation.id] = _title(conversation.turns[0].question, begun.values())
+
+
+def _title(question: str, others: Collection[str]) -> str:
+    """Return what a conversation is listed as. A browser says which of a list was chosen by its text, so each has its own."""
+    title = question[:_TITLE]
+    numbered = (title if number == 1 else f"{title} ({number})" for number in count(1))
+    return next(one for one in numbered if one not in others)
 
 
 def draw_conversation(conversation: Conversation, settings: Settings) -> None:
