@@ -46,7 +46,7 @@ $(INSTALLED_DEV): $(INSTALLED)
 	touch $@
 
 test: $(INSTALLED_DEV)
-	$(BIN)/python -m pytest -m "not matrix" --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m "not matrix" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-all: $(INSTALLED_DEV)
 	$(PIP) --constraint constraints.txt --editable ".[peers]"

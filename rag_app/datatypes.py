@@ -329,7 +329,8 @@ class Answer:
     `abstained` is true where nothing was found to answer from: no passage, or none with the `wanted_percentile`. The passages
     are then the closest ones. It is true as well where the generator says that the passages do not answer. `abstention` says
     why and what to try, in the question's language.
-    `prompt` names the prompt that the generator was asked with; `is_cut` is true where its answer ended at the limit of tokens.
+    `prompt` names the prompt that the generator was asked with; `is_cut` is true where its answer was ended at the limit of
+    tokens, or because it repeated itself.
     `not_asked` is the generator that would have written, had it been made for the question's language; `generator` is who did.
     `timings` are seconds by stage.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,16 @@ from tests.fakes import fake_fingerprint, hash_vector
 
 REPOSITORY = Path(__file__).parent.parent
 HANDBOOK = REPOSITORY / "samples" / "helpdesk" / "handbook"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mix the files, so that two workers seldom drive two browsers, and begin with the longest, so that it is not the last."""
+    items.sort(
+        key=lambda item: (
+            item.path.name != "test_soak.py",
+            zlib.crc32(item.path.relative_to(REPOSITORY).as_posix().encode()),
+        )
+    )
 
 
 @pytest.fixture(autouse=True)

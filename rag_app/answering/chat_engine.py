@@ -27,7 +27,7 @@ from llama_index.core.tools import ToolOutput
 from rag_app.answering.conversation import Exchange, joined_by_rule
 from rag_app.answering.follow_ups import is_follow_up
 from rag_app.answering.query_engine import Answered, AnswerEvent, CitedQueryEngine, Rephrased, Retrieved
-from rag_app.answering.writers import Written
+from rag_app.answering.writers import Waiting, Written
 from rag_app.datatypes import Answer
 
 _MOST_MESSAGES = 40  # twenty exchanges, the most that `AnsweringSettings.history_turns` may be
@@ -37,7 +37,12 @@ STANDALONE = "standalone"
 
 @dataclass
 class CitedChatResponse(StreamingAgentChatResponse):
-    """A response as it is written. Closing what `response_gen` or `async_response_gen` returns stops the generator."""
+    """A response as it is written. Closing what `response_gen` or `async_response_gen` returns stops the generator.
+
+    So does cancelling who awaits a piece. While nothing is written, `chat_stream` and `achat_stream` have an empty delta
+    several times a second: who reads them has control then, too, and can close them. The pieces of the other two are never
+    empty.
+    """
 
     metadata: dict[str, Any] = field(default_factory=dict)
     is_writing_to_memory: bool = False  # LlamaIndex would read the stream in a thread of its own, which nobody can stop
@@ -48,16 +53,18 @@ class CitedChatResponse(StreamingAgentChatResponse):
         assert self.chat_stream is not None
         with closing(self.chat_stream):
             for response in self.chat_stream:
-                self.response += response.delta or ""
-                yield response.delta or ""
+                if response.delta:
+                    self.response += response.delta
+                    yield response.delta
 
     async def async_response_gen(self) -> AsyncGenerator[str, None]:
         """Yield the pieces of the answer."""
         assert self.achat_stream is not None
         async with aclosing(self.achat_stream):
             async for response in self.achat_stream:
-                self.response += response.delta or ""
-                yield response.delta or ""
+                if response.delta:
+                    self.response += response.delta
+                    yield response.delta
 
 
 class CitedChatEngine(BaseChatEngine):
@@ -123,7 +130,10 @@ class CitedChatEngine(BaseChatEngine):
     def _responses(
         self, message: str, standalone: str, events: Iterator[AnswerEvent], response: CitedChatResponse
     ) -> ChatResponseGen:
-        """Yield the answer piece by piece, and remember it; of one that is stopped, what was written."""
+        """Yield the answer piece by piece, and remember it; of one that is stopped, what was written.
+
+        A piece is empty while the generator writes nothing: a generator that is never left cannot be closed.
+        """
         text = ""
         with closing(cast("Generator[AnswerEvent, None, None]", events)):
             try:
@@ -135,7 +145,7 @@ class CitedChatEngine(BaseChatEngine):
                         piece = "" if text else _said(event.answer)
                         response.metadata["answer"] = event.answer
                         response.sources.append(_source(event.answer, response))
-                    if piece:
+                    if piece or isinstance(event, Waiting):
                         text += piece
                         yield ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=text), delta=piece)
             except GeneratorExit:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 # Under these names a generator of ours says in a response how many answers are written before this one, and why it ended.
 WAITING = "waiting"
 FINISH_REASON = "finish_reason"
-_CUT = "length"  # as OpenAI's API calls the end at the limit of tokens
+# As OpenAI's API calls the end at the limit of tokens, and as we call it where a model says the same again and again.
+_CUT = ("length", "repetition")
 # What a small generator is given, and how long it may go on: the prompt asks everyone for two sentences, and a small one goes
 # on about whatever else it has read (docs/benchmarks.md, "Answers"). The tokens leave room for what stands around a passage.
 _SMALL_PASSAGES = 1
@@ -55,7 +56,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Draft:
-    """What was written. `prompt` names the prompt it was asked with; `is_cut` is true where the limit of tokens ended it.
+    """What was written. `prompt` names the prompt it was asked with; `is_cut` is true where it did not end by itself.
 
     `by` is who wrote it where that is not the writer that was asked.
     """
@@ -173,7 +174,7 @@ class GeneratorWriter:
         sentences = cite(text, prompt.passages, self._embedder, question)
         # Signs that stood apart may have come together where a marker was taken out, or put in.
         clean = tuple(replace(sentence, text=plain.whole(sentence.text)) for sentence in sentences)
-        return Draft(plain.whole(marked(text, sentences)), clean, prompt.name, is_cut=reason == _CUT)
+        return Draft(plain.whole(marked(text, sentences)), clean, prompt.name, is_cut=reason in _CUT)
 
 
 def _end_of_sentence(text: str, count: int) -> int | None:

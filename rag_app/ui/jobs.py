@@ -33,8 +33,12 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class JobCancelled(Exception):
-    """Someone asked for the job's end."""
+class JobCancelled(BaseException):
+    """Someone asked for the job's end.
+
+    No `Exception`, as `asyncio.CancelledError` is none: it passes through libraries and through those of our edges which turn
+    whatever a library raises into a sentence. They would report a failure, or go on.
+    """
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,18 @@ class Jobs:
 
     def start(self, key: str, work: Callable[[Job], Any]) -> Job:
         """Start work in a thread of its own, or return the job of this key that is running."""
+        return self._started(key, work)[0]
+
+    def start_unless_running(self, key: str, work: Callable[[Job], Any]) -> bool:
+        """Start work in a thread of its own; return False, with nothing started, where a job of this key is running."""
+        return self._started(key, work)[1]
+
+    def _started(self, key: str, work: Callable[[Job], Any]) -> tuple[Job, bool]:
+        """Return the job of this key that runs now, and whether it is a new one, which does this work."""
         with self._lock:
             job = self._jobs.get(key)
             if job is not None and job.state is JobState.RUNNING:
-                return job
+                return job, False
             job = Job(key)
             self._jobs.pop(key, None)
             self._jobs[key] = job
@@ -112,7 +124,7 @@ class Jobs:
             for old in ended[:-_KEPT]:
                 del self._jobs[old]
         threading.Thread(target=_run, args=(job, work), name=f"job {key}", daemon=True).start()
-        return job
+        return job, True
 
     def get(self, key: str) -> Job | None:
         """Return the latest job of this key."""
@@ -143,7 +155,7 @@ def _run(job: Job, work: Callable[[Job], Any]) -> None:
         state = JobState.CANCELLED
     except RagAppError as error:
         job.problem, state = error.with_traceback(None), JobState.FAILED
-    except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person gets a sentence
+    except BaseException as error:  # noqa: BLE001 - the edge: a panic of a Rust library is no Exception, and the job must end
         _log.exception("unexpected error in %s", job.key)
         found = f"Something unexpected happened ({type(error).__name__})."
         job.problem = RagAppError(found, "See the terminal in which the app was started, and please report it.")

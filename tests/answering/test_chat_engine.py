@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Iterator, Sequence
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.base.llms.types import ChatMessage, CompletionResponse, CompletionResponseGen, MessageRole
 from llama_index.core.base.response.schema import Response
+from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.chat_engine.types import BaseChatEngine
 
 from rag_app.answering.chat_engine import CitedChatEngine, exchanges_of
 from rag_app.answering.conversation import Exchange
 from rag_app.answering.query_engine import Answered, AnswerEvent, CitedQueryEngine, Retrieved
-from rag_app.answering.writers import GeneratorWriter
+from rag_app.answering.writers import WAITING, GeneratorWriter
 from rag_app.config import AnsweringSettings, LimitSettings, RetrievalSettings
 from rag_app.datatypes import Answer
 from rag_app.errors import GenerationError, QuestionError
@@ -163,6 +166,46 @@ def test_an_asynchronous_stream_that_is_closed_stops_the_generator(small_base: S
     assert llm.closed
 
 
+def test_a_stream_can_be_closed_while_the_generator_only_waits(small_base: SmallBase) -> None:
+    llm = WaitingLLM(_BEATS)
+    engine = chat_over(small_base, llm)
+    stream = engine.stream_chat(QUESTION).chat_stream
+    assert stream is not None
+    assert next(stream).delta == ""
+    stream.close()
+    assert llm.closed
+    assert [message.content for message in engine.chat_history] == [QUESTION, ""]
+
+
+def test_who_awaits_the_first_text_can_be_cancelled(small_base: SmallBase) -> None:
+    llm = WaitingLLM(_BEATS)
+
+    async def read_and_think_better_of_it() -> None:
+        response = await chat_over(small_base, llm).astream_chat(QUESTION)
+        reading = asyncio.create_task(anext(response.async_response_gen()))
+        assert await asyncio.to_thread(llm.asked.wait, 30)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert llm.closed
+
+    asyncio.run(read_and_think_better_of_it())
+    assert not llm.has_waited_to_the_end
+
+
+def test_a_reader_sees_nothing_of_the_waiting(small_base: SmallBase) -> None:
+    response = chat_over(small_base, WaitingLLM(3, *PIECES)).stream_chat(QUESTION)
+    pieces = list(response.response_gen)
+    assert all(pieces)
+    assert "".join(pieces) == "An account is locked for 30 minutes [1]."
+
+    async def read() -> list[str]:
+        response = await chat_over(small_base, WaitingLLM(3, *PIECES)).astream_chat(QUESTION)
+        return [piece async for piece in response.async_response_gen()]
+
+    assert asyncio.run(read()) == pieces
+
+
 def test_where_nothing_is_found_that_is_said(small_base: SmallBase) -> None:
     engine = CitedChatEngine(_Abstaining())
     response = engine.chat("谁是国王？")
@@ -185,6 +228,42 @@ def test_what_goes_wrong_reaches_the_caller_and_leaves_no_trace(small_base: Smal
     with pytest.raises(QuestionError):
         asyncio.run(engine.astream_chat("  "))
     assert engine.chat_history == []
+
+
+_BEATS = 500  # five seconds: a test that must wait for all of them fails, and does not hang
+
+
+class WaitingLLM(SmallScriptedLLM):
+    """A generator that says so many times that it waits, and then its pieces."""
+
+    _beats: int = PrivateAttr()
+    _asked: threading.Event = PrivateAttr()
+    _has_waited: bool = PrivateAttr(default=False)
+
+    def __init__(self, beats: int, *pieces: str) -> None:
+        super().__init__(*pieces)
+        self._beats = beats
+        self._asked = threading.Event()
+
+    @property
+    def asked(self) -> threading.Event:
+        return self._asked
+
+    @property
+    def has_waited_to_the_end(self) -> bool:
+        return self._has_waited
+
+    def _stream(self, prompt: str) -> CompletionResponseGen:
+        said = super()._stream(prompt)
+        try:
+            self._asked.set()
+            for _ in range(self._beats):
+                time.sleep(0.01)
+                yield CompletionResponse(text="", delta="", additional_kwargs={WAITING: 0})
+            self._has_waited = True
+            yield from said
+        finally:
+            self._closed = True
 
 
 class _Abstaining(CitedQueryEngine):

@@ -5,10 +5,13 @@ And which questions it is asked: those in a language that it was made for.
 
 from __future__ import annotations
 
+import pytest
+from llama_index.core.base.llms.types import CompletionResponse, CompletionResponseGen
+
 from rag_app.answering.conversation import Exchange, standalone_question
 from rag_app.answering.query_engine import Answered, CitedQueryEngine
 from rag_app.answering.writer_by_language import writer_of
-from rag_app.answering.writers import Written
+from rag_app.answering.writers import FINISH_REASON, Written
 from rag_app.config import AnsweringSettings, LimitSettings, RetrievalSettings
 from rag_app.datatypes import Answer
 from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
@@ -76,3 +79,21 @@ def test_it_puts_no_question_of_another_language_in_other_words() -> None:
     history = [Exchange("账号锁定多久？", "账号锁定多久？", "三十分钟。")]
     assert standalone_question("那经理呢？", history, llm).by == "rule"
     assert llm.prompts == []
+
+
+class EndedLLM(ScriptedLLM):
+    """One that says why it ended."""
+
+    reason: str = "stop"
+
+    def _stream(self, prompt: str) -> CompletionResponseGen:
+        yield from super()._stream(prompt)
+        yield CompletionResponse(text="", delta="", additional_kwargs={FINISH_REASON: self.reason})
+
+
+@pytest.mark.parametrize(("reason", "is_cut"), [("stop", False), ("length", True), ("repetition", True)])
+def test_an_answer_that_did_not_end_by_itself_is_said_to_be_cut(small_base, reason: str, is_cut: bool) -> None:
+    llm = EndedLLM("An account is locked for 30 minutes [1]. A passage also mentions that it can get")
+    llm.reason = reason
+    answer, _ = answered(small_base, llm)
+    assert answer.is_cut is is_cut

@@ -81,6 +81,30 @@ def test_threads_that_ask_at_once_get_one_model_loaded_once() -> None:
     assert len({id(model) for model in got}) == 1
 
 
+def test_a_model_that_is_held_is_there_at_once_while_another_is_loaded() -> None:
+    held, got = HeldEmbedders(2), []
+    first = held.get("a", embedder)
+    is_loading, may_end = threading.Event(), threading.Event()
+
+    def load() -> HashEmbedding:
+        is_loading.set()
+        assert may_end.wait(30)
+        return embedder()
+
+    loading = threading.Thread(target=lambda: held.get("b", load))
+    asking = threading.Thread(target=lambda: got.append(held.get("a", embedder)))
+    loading.start()
+    assert is_loading.wait(30)
+    asking.start()
+    asking.join(2)
+    has_waited = asking.is_alive()
+    may_end.set()
+    for thread in (loading, asking):
+        thread.join(30)
+    assert not has_waited
+    assert got == [first]
+
+
 SWITCHING = """
 import sys
 from pathlib import Path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,38 @@ def test_what_was_stopped_is_there_after_a_reload_with_its_text(at: AppTest, ind
     other = opened_by_address(conversation)
     assert shown(other).count("Half an answer &lt;b&gt;") == 2
     assert badges(other).count("Stopped.") == 2
+
+
+@pytest.fixture
+def followed(indexes: Path) -> Iterator[tuple[str, Turn]]:
+    """The id of a conversation, and its turn, which another session is answering."""
+    conversation, turn = new_id(), Turn("Asked elsewhere?", "small", state=TurnState.UNDER_WAY)
+    keep_turn(indexes, conversation, turn)
+    with conversation_module.being_answered(turn):
+        yield conversation, turn
+
+
+def test_records_that_cannot_be_read_while_a_turn_is_followed_are_a_sentence(
+    at: AppTest, followed: tuple[str, Turn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> None:
+        raise StorageError("The file of records cannot be read.", "Look at it.")
+
+    monkeypatch.setattr(conversation_module, "kept_turn", unreadable)
+    other = opened_by_address(followed[0])  # which asserts that there is no exception on the page
+    assert "The file of records cannot be read." in shown(other)
+
+
+def test_a_turn_is_followed_until_it_is_over(at: AppTest, followed: tuple[str, Turn], indexes: Path) -> None:
+    conversation, turn = followed
+    other = opened_by_address(conversation)
+    assert "This is being answered in another window" in shown(other)
+    keep_turn(indexes, conversation, replace(turn, state=TurnState.STOPPED, written="Half an answer."))
+    other.run()
+    assert not other.exception
+    assert "Half an answer." in shown(other)
+    assert "This is being answered in another window" not in shown(other)
+    assert "Stopped." in badges(other)
 
 
 def test_a_turn_is_kept_before_it_is_answered_and_stopped_when_the_script_is(

@@ -14,8 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from ingest.build import BuildRequest, build
 from rag_app.config import load_settings
+from rag_app.errors import StorageError
 from rag_app.store import layout
-from rag_app.ui.ask import turn
+from rag_app.ui.ask import state, turn
 from tests.open_files import needs_proc, open_generations
 from tests.ui.test_ask_page import page, shown
 
@@ -189,6 +190,22 @@ def test_the_page_says_that_it_verifies_until_it_has(slow_sums: SlowSums, at: Ap
     assert not at.exception
     assert "verifying" not in shown(at)
     assert "The shuttle leaves at eight." in shown(at)
+
+
+def test_what_goes_wrong_while_the_page_watches_the_verification_is_a_sentence(
+    slow_sums: SlowSums, at: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def draw(version: str, *, is_verifying: bool) -> None:
+        drawn.append(version)
+        if len(drawn) > 1:  # the first is the page's own
+            raise StorageError("It cannot be read.", "Look at it.")
+
+    monkeypatch.setattr(state, "_draw_version", draw)
+    at.run()
+    assert not at.exception
+    assert "It cannot be read." in shown(at)
 
 
 def test_an_answer_from_files_that_turn_out_damaged_is_marked(slow_sums: SlowSums, at: AppTest, notes: Notes) -> None:

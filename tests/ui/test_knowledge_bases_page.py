@@ -24,6 +24,7 @@ from rag_app.ui.knowledge_bases import work
 from rag_app.ui.knowledge_bases.identity import check_name
 from tests.test_page_pictures import pdf
 
+BUSY = "'notes' is being changed by someone else at this moment."
 HOSTILE = "<img src=x onerror=alert(1)> ![a](http://127.0.0.1:9/a) :red[b].md"
 
 
@@ -367,6 +368,83 @@ def test_two_sessions_do_not_change_one_base_at_once(indexes: Path, jobs: Jobs, 
     upload = keep_upload(indexes / "notes", [("late.md", io.BytesIO(b"Late."))])
     assert not work.start_build(settings, "notes", upload=upload)
     assert not upload.folder.exists()
+
+
+def test_who_comes_a_moment_later_is_told_and_nothing_of_the_upload_is_kept(
+    indexes: Path, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, held: threading.Event
+) -> None:
+    def after_another_session() -> Jobs:
+        jobs.start("build notes", lambda _: held.wait(60))
+        return jobs
+
+    upload = keep_upload(indexes / "notes", [("late.md", io.BytesIO(b"Late."))])
+    monkeypatch.setattr(work, "all_jobs", after_another_session)
+    assert not work.start_build(load_settings(), "notes", upload=upload)
+    assert not upload.folder.exists()
+
+
+def open_removal(at: AppTest) -> None:
+    at.selectbox(key="document of notes").set_value("docs/locked.pdf").run()
+    button(at, "Delete this document").click().run()
+
+
+def open_drop(at: AppTest) -> None:
+    (model,) = KnowledgeBase.open(load_settings().indexes, "notes").models
+    at.session_state["embedding model to be dropped"] = ("notes", model.model)
+    at.button_group(key="section notes").set_value("models").run()
+
+
+@pytest.mark.parametrize(("open_question", "yes"), [(open_removal, "Delete it for good"), (open_drop, "Remove it")])
+def test_a_yes_that_comes_after_another_session_has_begun_is_answered(
+    indexes: Path, held: threading.Event, open_question: Callable[[AppTest], None], yes: str
+) -> None:
+    at = page("notes")
+    open_question(at)
+    assert work.start_build(load_settings(), "notes")
+    button(at, yes).click().run()
+    assert not at.exception
+    assert BUSY in shown(at)
+    assert "Reading files" in shown(at)
+    assert BUSY not in shown(at.run())
+    assert button(at, yes), "it can be tried again"
+
+
+def open_update(at: AppTest, indexes: Path) -> None:
+    at.button_group(key="section notes").set_value("add").run()
+
+
+def open_addition(at: AppTest, indexes: Path) -> None:
+    at.button_group(key="section notes").set_value("models").run()
+    at.selectbox(key="add model notes").set_value("bundled").run()
+
+
+def open_rebuild(at: AppTest, indexes: Path) -> None:
+    (indexes / "notes" / "gen-00000001" / layout.CHUNKS).write_bytes(b"nothing")
+    at.run()
+
+
+@pytest.mark.parametrize(
+    ("open_section", "label"),
+    [
+        (open_update, "Update from the sources"),
+        (open_addition, "Add it"),
+        (open_rebuild, "Rebuild it from its sources"),
+    ],
+)
+def test_a_click_that_another_session_was_a_moment_quicker_than_is_answered(
+    indexes: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    held: threading.Event,
+    open_section: Callable[[AppTest, Path], None],
+    label: str,
+) -> None:
+    monkeypatch.setattr(work, "is_changing", lambda _: False)  # so it is when the page draws the button
+    at = page("notes")
+    open_section(at, indexes)
+    assert work.start_build(load_settings(), "notes")
+    button(at, label).click().run()
+    assert not at.exception
+    assert BUSY in shown(at)
 
 
 def test_a_build_that_another_program_does_is_said(indexes: Path) -> None:

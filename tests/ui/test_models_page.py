@@ -11,12 +11,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rag_app.datatypes import Fingerprint
-from rag_app.errors import ModelNotAvailable
+from rag_app.errors import KnowledgeBaseDamaged, ModelNotAvailable
 from rag_app.models.catalogue import load_catalogue
 from rag_app.models.choosing.advice import advise
 from rag_app.models.choosing.needs import CHECKS, Needs
 from rag_app.models.choosing.similarity import Similarity
 from rag_app.models.listing import held, rows_of
+from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.ui import resources
 from rag_app.ui.jobs import Job, JobCancelled, JobState, all_jobs
 from rag_app.ui.models import advisor, downloads
@@ -156,6 +157,11 @@ def test_nothing_is_fetched_before_it_is_confirmed_with_size_licence_and_place(f
     assert "It comes from https://huggingface.co and stays on this machine." in text
 
 
+def test_the_place_is_the_one_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://mirror.example")
+    assert "It comes from https://mirror.example and stays on this machine." in texts_of(view("advice"))
+
+
 def test_a_download_runs_shows_how_far_it_is_and_can_be_cancelled(fetches: Fetches) -> None:
     at = view("advice")
     (confirm, *_) = [button for button in at.button if button.label.startswith("Download ")]
@@ -244,6 +250,24 @@ def test_advice_for_a_knowledge_base_names_it(monkeypatch: pytest.MonkeyPatch, s
     assert not at.exception
     assert any("--kb small --embed-model" in code.value for code in at.code)
     assert "passages of up to" in texts_of(at)
+
+
+def test_a_knowledge_base_is_closed_also_where_no_advice_comes_of_it(
+    monkeypatch: pytest.MonkeyPatch, small_base: SmallBase
+) -> None:
+    def damaged(*_: object) -> None:
+        raise KnowledgeBaseDamaged("It cannot be read.", "Build it again.")
+
+    closed: list[str] = []
+    monkeypatch.setattr(advisor, "with_those_of", damaged)
+    monkeypatch.setattr(KnowledgeBase, "close", lambda base: closed.append(base.name))
+    monkeypatch.setenv("RAG_APP_INDEXES", str(small_base.indexes))
+    at = view("advice")
+    at.selectbox[0].set_value("small")
+    (submit,) = [button for button in at.button if button.label == "Advise"]
+    submit.click().run()
+    assert "It cannot be read." in texts_of(at)
+    assert closed == ["small"]
 
 
 def test_where_nothing_fits_the_needs_that_exclude_are_named() -> None:

@@ -119,7 +119,7 @@ def test_failures_refusals_and_unsupported_sentences_are_shown(browser: Browser,
         expect(page.locator("#list .unsupported").first).to_have_text("It has been so since 1999.")
         expect(page.locator("#list").get_by_text("Underlined: no passage supports it.").first).to_be_visible()
         expect(
-            page.locator("#list").get_by_text("The answer ends here because it reached its longest.").first
+            page.locator("#list").get_by_text("The answer ends here: it reached its longest, or the model repeated itself.").first
         ).to_be_visible()
         page.get_by_label("questions shown").select_option("all")
         page.get_by_label("containing").fill("claim 28?")

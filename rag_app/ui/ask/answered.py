@@ -71,15 +71,16 @@ def draw_turn(turn: Turn, around: Around) -> None:
 
 @st.fragment(run_every=_POLL_SECONDS)
 def _follow(turn: Turn, around: Around) -> None:
-    latest = around.conversation.refreshed(turn, around.settings)
-    if not is_being_answered(latest):
-        st.rerun()
-    _draw_question(latest)
-    with st.chat_message("assistant"):
-        st.html(busy_html(say("ask.turn.elsewhere")))
-        if latest.written:
-            st.html(text_html(latest.written))
-        st.html(sources_html(latest.passages, latest.standalone or latest.question))
+    with problems_shown():
+        latest = around.conversation.refreshed(turn, around.settings)
+        if not is_being_answered(latest):
+            st.rerun()
+        _draw_question(latest)
+        with st.chat_message("assistant"):
+            st.html(busy_html(say("ask.turn.elsewhere")))
+            if latest.written:
+                st.html(text_html(latest.written))
+            st.html(sources_html(latest.passages, latest.standalone or latest.question))
 
 
 @st.fragment

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from rag_app.ui.parts import note_html, show_notice
+from rag_app.ui.parts import note_html, problems_shown, show_notice
 from rag_app.ui.words import say
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def follow_state(slot: DeltaGenerator, live: LiveKnowledgeBase, shown: Served, *
 @st.fragment(run_every=_POLL_SECONDS)
 def _watch(version: str, check: SumCheck) -> None:
     """Show that files are being verified until they are; then the page is drawn anew, and nothing is asked again."""
-    if not check.is_running:
-        st.rerun()
-    _draw_version(version, is_verifying=True)
+    with problems_shown():
+        if not check.is_running:
+            st.rerun()
+        _draw_version(version, is_verifying=True)

@@ -18,8 +18,8 @@ from rag_app.text import printable
 from rag_app.ui.knowledge_bases import work
 from rag_app.ui.knowledge_bases.markup import files_html
 from rag_app.ui.knowledge_bases.passages import draw_passages
+from rag_app.ui.knowledge_bases.progress import show_start
 from rag_app.ui.models.languages import language_name
-from rag_app.ui.parts import show_notice
 from rag_app.ui.words import say
 from rag_app.ui.words.translation import translated
 
@@ -156,10 +156,10 @@ def _draw_removal(settings: Settings, name: str, path: str) -> None:
             is_sure = st.button(say("knowledge_bases.documents.delete_yes"), key="delete document yes", type="primary")
             st.button(say("knowledge_bases.keep"), key="delete document no", on_click=_choose_to_delete, args=(None,))
     if is_sure:
-        _choose_to_delete(None)
-        if not work.start_purge(settings, name, [path]):
-            show_notice(say("knowledge_bases.work.busy", name=name))
-        st.rerun()
+        is_started = work.start_purge(settings, name, [path])
+        if is_started:
+            _choose_to_delete(None)
+        show_start(is_started, name)
 
 
 def _choose_to_delete(what: tuple[str, str] | None) -> None:

@@ -15,8 +15,9 @@ from rag_app.models.embedder_choices import EmbedderChoice, embedder_choices
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.ui.knowledge_bases import work
 from rag_app.ui.knowledge_bases.markup import card_html
+from rag_app.ui.knowledge_bases.progress import show_start
 from rag_app.ui.models.languages import language_name
-from rag_app.ui.parts import note_html, show_notice
+from rag_app.ui.parts import note_html
 from rag_app.ui.words import say
 
 _DROPPING = "embedding model to be dropped"
@@ -73,9 +74,7 @@ def draw_models(settings: Settings, knowledge_base: KnowledgeBase) -> None:
             disabled=not added or is_changing,
             key=f"add model button {name}",
         ):
-            if not work.start_build(settings, name, models=[added]):
-                show_notice(say("knowledge_bases.work.busy", name=name))
-            st.rerun()
+            show_start(work.start_build(settings, name, models=[added]), name)
 
 
 def _draw_model(settings: Settings, name: str, model: Fingerprint, *, may_drop: bool, is_default: bool) -> None:
@@ -104,9 +103,10 @@ def _draw_model(settings: Settings, name: str, model: Fingerprint, *, may_drop: 
                 say("knowledge_bases.keep"), key=f"drop no {model.digest}", on_click=_choose_to_drop, args=(None,)
             )
         if is_sure:
-            _choose_to_drop(None)
-            work.start_build(settings, name, drop_models=[model.model])
-            st.rerun()
+            is_started = work.start_build(settings, name, drop_models=[model.model])
+            if is_started:
+                _choose_to_drop(None)
+            show_start(is_started, name)
 
 
 def _choose_to_drop(what: tuple[str, str] | None) -> None:

@@ -20,7 +20,7 @@ from rag_app.ui.knowledge_bases.links import close_base, draw_ask_button, is_cre
 from rag_app.ui.knowledge_bases.markup import heading_html
 from rag_app.ui.knowledge_bases.models import draw_models
 from rag_app.ui.knowledge_bases.overview import draw_overview, draw_state, facts_of
-from rag_app.ui.knowledge_bases.progress import draw_work, follow_others
+from rag_app.ui.knowledge_bases.progress import draw_work, follow_others, show_start
 from rag_app.ui.knowledge_bases.updating import draw_additions
 from rag_app.ui.parts import show_problem
 from rag_app.ui.words import say
@@ -77,8 +77,7 @@ def _draw_damaged(settings: Settings, summary: BaseSummary, problem: KnowledgeBa
     if not work.is_changing(summary.name) and st.button(
         say("knowledge_bases.rebuild"), icon=":material/build:", type="primary", key=f"rebuild {summary.name}"
     ):
-        work.start_build(settings, summary.name, rebuild=True)
-        st.rerun()
+        show_start(work.start_build(settings, summary.name, rebuild=True), summary.name)
     draw_verification(settings, summary.name)
     draw_deletion(settings, summary.name)
 

@@ -169,6 +169,13 @@ def _draw_purged(report: PurgeReport) -> None:
         show_notice(say("knowledge_bases.work.missing_vectors", count=report.missing_vectors))
 
 
+def show_start(is_started: bool, name: str) -> None:
+    """Draw the page anew where a click began a change of a knowledge base; else say that another job changes it."""
+    if is_started:
+        st.rerun()
+    show_notice(say("knowledge_bases.work.busy", name=name))
+
+
 def follow_others(settings: Settings, name: str) -> None:
     """Draw the page anew as soon as a program, or another session, begins or ends a change of the base that is looked at."""
     _watch(settings, name, _state(settings, name))

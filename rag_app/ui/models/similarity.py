@@ -14,9 +14,8 @@ import streamlit as st
 
 from rag_app.config import Settings
 from rag_app.errors import ModelError
-from rag_app.models.catalogue import load_catalogue
 from rag_app.models.embedder_spec import is_at_hand, resolve_embedder
-from rag_app.models.hub import find_on_machine
+from rag_app.models.embedders_on_machine import embedders_on_machine
 from rag_app.text import printable, searchable
 from rag_app.ui.models.languages import language_name
 from rag_app.ui.parts import heading_html, note_html, show_problem
@@ -57,8 +56,7 @@ def draw_similarity(settings: Settings) -> None:
 
 def _at_hand(settings: Settings) -> list[str]:
     """Return the embedding models that can be used without fetching anything."""
-    rows = load_catalogue().embedders
-    names = [row.alias or row.id for row in rows if find_on_machine(row.id, row) is not None]
+    names = embedders_on_machine()
     if is_at_hand(settings.embed_model, settings.models):
         names.insert(0, settings.embed_model)
     return list(dict.fromkeys(names))
