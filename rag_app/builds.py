@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from rag_app.build_events import Event, EventHandler
+from rag_app.config import DeviceName
 from rag_app.errors import BuildCancelled, BuildError, KnowledgeBaseBusy, RagAppError
 
 _STOP_SECONDS = 10.0
@@ -36,6 +37,7 @@ def run_build(
     rebuild: bool = False,
     chunk_tokens: int | None = None,
     offline: bool = False,
+    device: DeviceName | None = None,
     on_event: EventHandler = lambda _: None,
     cancelling: threading.Event | None = None,
 ) -> None:
@@ -51,6 +53,7 @@ def run_build(
         rebuild: read every file again.
         chunk_tokens: size of its chunks; None: the default, or what it has.
         offline: never ask the model hub.
+        device: where its models run; None: as the settings say.
         on_event: told what happens; what it raises ends the build.
         cancelling: ends the build when it is set.
 
@@ -59,6 +62,38 @@ def run_build(
         BuildCancelled: it was ended by `cancelling`.
         KnowledgeBaseBusy: another build holds the lock.
     """
+    command = _command(
+        name,
+        sources,
+        indexes,
+        models=models,
+        drop_models=drop_models,
+        replace_sources=replace_sources,
+        rebuild=rebuild,
+        chunk_tokens=chunk_tokens,
+        offline=offline,
+        device=device,
+    )
+    code, said = _run(command, on_event, cancelling)
+    if code:
+        is_cancelled = cancelling is not None and cancelling.is_set()
+        raise _failure(name, code, said, command, is_cancelled=is_cancelled)
+
+
+def _command(
+    name: str,
+    sources: Sequence[Path],
+    indexes: Path,
+    *,
+    models: Sequence[str],
+    drop_models: Sequence[str],
+    replace_sources: bool,
+    rebuild: bool,
+    chunk_tokens: int | None,
+    offline: bool,
+    device: DeviceName | None,
+) -> list[str]:
+    """Return what Python is given; a person can repeat it."""
     command = ["-m", "ingest", *(str(source.absolute()) for source in sources)]
     command += ["--kb", name, "--indexes", str(indexes.absolute())]
     command += [part for model in models for part in ("--embed-model", model)]
@@ -67,6 +102,12 @@ def run_build(
     command += ["--rebuild"] if rebuild else []
     command += [] if chunk_tokens is None else ["--chunk-tokens", str(chunk_tokens)]
     command += ["--offline"] if offline else []
+    command += [] if device is None else ["--device", device]
+    return command
+
+
+def _run(command: Sequence[str], on_event: EventHandler, cancelling: threading.Event | None) -> tuple[int, str]:
+    """Run a build to its end and return its code, and what it said beside its events."""
     with ExitStack() as ends:
         child = subprocess.Popen(
             [sys.executable, *command, "--events", "--json"],
@@ -82,10 +123,7 @@ def run_build(
             threading.Thread(target=_stop_when_set, args=(child, cancelling), daemon=True).start()
         assert child.stderr is not None
         said = _follow(child.stderr, on_event)
-        code = child.wait()
-    if code:
-        is_cancelled = cancelling is not None and cancelling.is_set()
-        raise _failure(name, code, said, command, is_cancelled=is_cancelled)
+        return child.wait(), said
 
 
 def _failure(name: str, code: int, said: str, command: Sequence[str], *, is_cancelled: bool) -> RagAppError:

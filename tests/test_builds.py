@@ -15,6 +15,7 @@ from rag_app.builds import run_build
 from rag_app.errors import BuildCancelled, BuildError, KnowledgeBaseBusy
 from rag_app.store import writer
 from rag_app.store.knowledge_base import KnowledgeBase
+from rag_app.ui.jobs import JobCancelled
 from tests.checkpoints import make_bert_embedder
 
 
@@ -37,8 +38,9 @@ def test_a_base_is_built_and_its_events_are_told(folder: Path, tmp_path: Path, t
 
 def test_what_a_build_failed_of_is_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"ended with code \d: .*no/such/model") as caught:
-        run_build("notes", [folder], tmp_path / "indexes", models=["no/such/model"], offline=True)
+        run_build("notes", [folder], tmp_path / "indexes", models=["no/such/model"], offline=True, device="cpu")
     assert "python" not in caught.value.found
+    assert caught.value.remedy.endswith(" --offline --device cpu")
     assert caught.value.remedy.startswith("By hand: python -m ingest /")
     assert "--events" not in caught.value.remedy
 
@@ -50,14 +52,18 @@ def test_the_command_to_repeat_a_build_by_hand_can_be_pasted(tmp_path: Path) -> 
     assert f"ingest '{folder}' --kb notes" in caught.value.remedy
 
 
-def test_whoever_stops_listening_stops_the_child(folder: Path, tmp_path: Path, tiny_embedder: Path) -> None:
-    class Enough(Exception):
-        pass
+class Enough(Exception):
+    """Raised by who listens."""
 
+
+@pytest.mark.parametrize("raised", [Enough, JobCancelled])
+def test_whoever_stops_listening_stops_the_child(
+    folder: Path, tmp_path: Path, tiny_embedder: Path, raised: type[BaseException]
+) -> None:
     def stop(event: Event) -> None:
-        raise Enough
+        raise raised
 
-    with pytest.raises(Enough):
+    with pytest.raises(raised):
         run_build("notes", [folder], tmp_path / "indexes", models=[str(tiny_embedder)], offline=True, on_event=stop)
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     if children.exists():

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from rag_app.errors import BuildError
+from rag_app.evaluation import compare as comparing
+from rag_app.store.layout import checked_name
 from tests.commands import Run
 from tests.real_bases import build_small
 
@@ -114,7 +117,7 @@ def test_a_sample_is_drawn_by_the_seed_and_keeps_the_order_of_the_file(
 
 
 def test_a_data_set_brings_its_own_passages(run: Run, tmp_path: Path, tiny_embedder: Path) -> None:
-    path = tmp_path / "squad.json"
+    path = tmp_path / "_中文 集 (1).json"
     path.write_text(json.dumps(SQUAD), encoding="utf-8")
     command = ["compare", "--questions", path, "--embed-model", tiny_embedder, "--indexes", tmp_path / "indexes"]
     result = run(*command, "--offline", "--limit", "1")
@@ -122,6 +125,37 @@ def test_a_data_set_brings_its_own_passages(run: Run, tmp_path: Path, tiny_embed
     assert "1 question" in result.out
     assert "hit@1" in result.out
     assert not [name for name in (tmp_path / "indexes").iterdir() if not name.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("squad-v2.0-dev.json", "squad-v2-0-dev-"),
+        ("dev (1).json", "dev-1-"),
+        ("my dev.json", "my-dev-"),
+        ("_dev.json", "dev-"),
+        ("中文 集.json", "中文-集-"),
+        ("(·).json", "documents-"),
+        (f"{'long ' * 20}.json", "long-long-"),
+    ],
+)
+def test_a_data_set_may_have_any_name_and_its_base_is_built_on_the_device_asked_for(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, begins: str
+) -> None:
+    built: list[tuple[str, str]] = []
+
+    def build(base: str, *_: object, device: str, **__: object) -> None:
+        built.append((base, device))
+        raise BuildError("It was not built.", "")
+
+    monkeypatch.setattr(comparing, "run_build", build)
+    path = tmp_path / name
+    path.write_text(json.dumps(SQUAD), encoding="utf-8")
+    command = ["compare", "--questions", path, "--embed-model", "m", "--indexes", tmp_path / "indexes"]
+    assert "It was not built." in run(*command, "--device", "cpu").err
+    ((base, device),) = built
+    assert checked_name(base).startswith(begins)
+    assert device == "cpu"
 
 
 @pytest.mark.parametrize(

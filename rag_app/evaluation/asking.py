@@ -14,11 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import QueryBundle
 
 from rag_app.answering.assembly import choose_embedder
 from rag_app.answering.neighbours import Neighbours
-from rag_app.answering.query_engine import Answered, CitedQueryEngine
+from rag_app.answering.query_engine import Answered, CitedQueryEngine, Retrieved
 from rag_app.answering.writer_by_language import writer_of
 from rag_app.answering.writers import Writer
 from rag_app.config import RetrievalSettings, Settings
@@ -34,7 +33,6 @@ from rag_app.evaluation.variants import KeywordVariant, VariantRetriever
 from rag_app.models.catalogue import QUOTE
 from rag_app.models.held_embedders import HeldEmbedders
 from rag_app.models.hub import Announce
-from rag_app.retrieval.nodes import passages_of
 from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
 from rag_app.store.knowledge_base import KnowledgeBase
 
@@ -155,6 +153,10 @@ class System:
 def make_system(spec: SystemSpec, bench: Workbench) -> System:
     """Put a system together.
 
+    It differs from the app's `assemble_engine` in what is kept: always the ten best passages, whatever `top_k` says, because
+    the metrics at 10 need ten; passages that say the same are not collapsed, and `per_document` does not hold, because what is
+    judged is the ranking itself. There is no `probability`. So an answer is written from up to ten passages.
+
     Raises:
         EmbedderMismatch: the base has no vectors of its embedding model.
         ModelError: a model is not at hand, or cannot be loaded.
@@ -251,13 +253,8 @@ def outcomes_of(
 def _outcome(system: System, question: LabelledQuestion) -> Outcome:
     started = time.perf_counter()
     try:
-        passages = passages_of(system.engine.retrieve(QueryBundle(question.question)))
+        passages, answer = _asked(system, question.question)
         seconds = time.perf_counter() - started
-        answer = None
-        if system.writes:
-            started = time.perf_counter()
-            answer = _answer(system.engine, question.question)
-            seconds = time.perf_counter() - started
     except RagAppError as error:
         values = question_values(question, (), None, is_generated=system.writes)
         return Outcome((), None, values, time.perf_counter() - started, str(error))
@@ -265,10 +262,16 @@ def _outcome(system: System, question: LabelledQuestion) -> Outcome:
     return Outcome(ranked, answer, question_values(question, passages, answer, is_generated=system.writes), seconds)
 
 
-def _answer(engine: CitedQueryEngine, question: str) -> Answer:
-    *_, last = engine.ask(question)
-    assert isinstance(last, Answered)
-    return last.answer
+def _asked(system: System, question: str) -> tuple[tuple[Passage, ...], Answer | None]:
+    """Return the passages as they were ranked, and the answer where the system writes one."""
+    ranked: tuple[Passage, ...] = ()
+    answer: Answer | None = None
+    for event in system.engine.ask(question):
+        if isinstance(event, Retrieved):
+            ranked = event.ranked
+        elif isinstance(event, Answered):
+            answer = event.answer
+    return ranked, answer if system.writes else None
 
 
 def _found(passage: Passage, question: LabelledQuestion) -> Found:

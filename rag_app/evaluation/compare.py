@@ -132,12 +132,22 @@ def _knowledge_base(
             )
         return LiveKnowledgeBase(settings.indexes, request.knowledge_base).verified().knowledge_base
     source = request.questions.resolve()
-    name = f"{source.stem[:40]}-{hashlib.sha256(str(source).encode()).hexdigest()[:8]}".replace(".", "-")
+    plain = layout.proposed_name(source.stem.replace(".", "-")[:40], ())
+    name = f"{plain}-{hashlib.sha256(str(source).encode()).hexdigest()[:8]}"
     announce(f"Building the passages of {request.questions.name} with {', '.join(models) or 'keywords alone'} ...")
     indexes = settings.indexes / BASES
     if not models:
         raise UsageError("No system has an embedding model.", "Name one: --embed-model ID")
-    run_build(name, [source], indexes, models=models, chunk_tokens=0, offline=settings.offline, on_event=on_build)
+    run_build(
+        name,
+        [source],
+        indexes,
+        models=models,
+        chunk_tokens=0,
+        offline=settings.offline,
+        device=settings.device,
+        on_event=on_build,
+    )
     return LiveKnowledgeBase(indexes, name).verified().knowledge_base
 
 

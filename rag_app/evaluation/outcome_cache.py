@@ -2,7 +2,8 @@
 
 They lie in the knowledge base's own cache folder, since they hold text of its documents: a purge removes them with the rest. An
 outcome is found again only where everything that made it is the same: base, system, question, versions. A damaged file costs
-its outcomes and nothing else. This module knows nothing of systems or metrics.
+its outcomes and nothing else; one that cannot be used just now, as another program holds it, costs nothing.
+This module knows nothing of systems or metrics.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from pydantic import TypeAdapter, ValidationError
 from rag_app.evaluation.comparison import Outcome
 from rag_app.store.layout import OUTCOMES
 
+# What SQLite says where the contents are to blame. A lock, or a disk that is full or cannot be written, is no reason to throw
+# them away.
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _OUTCOME = TypeAdapter(Outcome)
 _TABLE = "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, outcome TEXT NOT NULL) WITHOUT ROWID"
 
@@ -29,7 +33,11 @@ def outcome_key(**made_of: Any) -> str:
 
 
 class OutcomeCache:
-    """The known outcomes over one knowledge base. A file that cannot be used is begun anew."""
+    """The known outcomes over one knowledge base.
+
+    A damaged file is begun anew. Where it cannot be used for another reason it stays as it is, and outcomes are kept as long as
+    the process runs.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Open the file in a folder, which is made where it is not there."""
@@ -68,13 +76,19 @@ class OutcomeCache:
     def _open(self) -> sqlite3.Connection:
         try:
             return self._opened()
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+                raise
             self._path.unlink(missing_ok=True)
             return self._opened()
 
     def _opened(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(_TABLE)
-        connection.execute("SELECT count(*) FROM outcomes").fetchone()
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(_TABLE)
+            connection.execute("SELECT count(*) FROM outcomes").fetchone()
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection

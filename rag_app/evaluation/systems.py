@@ -49,7 +49,7 @@ class KeywordSpec(_Spec):
 
 
 class SystemSpec(_Spec):
-    """One system. What is not said is what the app does; `keywords` None: its own keyword search.
+    """One system. What is not said is what the app does, but for which passages are kept (docs/comparing.md); `keywords` None: its own keyword search.
 
     `dense_weight` is that of the cosines in z-scores, `constant` and `depth` are those of reciprocal rank fusion (Cormack,
     Clarke, Buettcher 2009). `generator` None: that of the comparison.

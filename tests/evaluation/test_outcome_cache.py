@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from functools import partial
 from pathlib import Path
+
+import pytest
 
 from rag_app.datatypes import Answer, Citation, Passage, Place, Sentence
 from rag_app.evaluation.comparison import Found, Outcome
@@ -44,6 +49,23 @@ def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
     assert cache.get("key") is None
     cache.put("key", OUTCOME)
     assert cache.get("key") == OUTCOME
+
+
+def test_a_file_that_another_program_holds_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    OutcomeCache(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / OUTCOMES, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")  # as before the first switch: where a lock shuts readers out, too
+        other.execute("INSERT INTO outcomes VALUES ('of the other', '{}')")
+        other.execute("BEGIN EXCLUSIVE")
+        with monkeypatch.context() as patched:
+            patched.setattr(sqlite3, "connect", partial(sqlite3.connect, timeout=0))
+            cache = OutcomeCache(tmp_path)
+        cache.put("key", OUTCOME)
+        assert cache.get("key") == OUTCOME, "it lasts as long as the process"
+        cache.close()
+        other.execute("COMMIT")
+    with closing(sqlite3.connect(tmp_path / OUTCOMES)) as again:
+        assert again.execute("SELECT key FROM outcomes").fetchall() == [("of the other",)]
 
 
 def test_a_damaged_outcome_is_not_known(tmp_path: Path) -> None:

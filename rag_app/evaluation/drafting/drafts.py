@@ -20,7 +20,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from rag_app.datatypes import Document
-from rag_app.errors import KnowledgeBaseEmpty
+from rag_app.errors import KnowledgeBaseEmpty, first_line
 from rag_app.evaluation.drafting.checks import HeldWords, gives_away
 from rag_app.evaluation.drafting.chinese import chinese_wordings
 from rag_app.evaluation.drafting.context import CODE, in_context
@@ -80,6 +80,11 @@ class _Drawing:
 
 _CALENDAR = frozenset([*calendar.day_name, *calendar.month_name])
 _Make = Callable[[_Candidate], "tuple[str, str] | None"]  # the question as the stratum asks it, and by what it was made
+_Progress = Callable[[int], None]
+
+
+class _GeneratorFailed(Exception):
+    """What a generator failed with, in a line."""
 
 
 def draft_questions(
@@ -88,7 +93,7 @@ def draft_questions(
     *,
     seed: int = 0,
     llm: LLM | None = None,
-    on_progress: Callable[[int], None] = lambda _: None,
+    on_progress: _Progress = lambda _: None,
 ) -> Drafts:
     """Draft questions from the passages of a knowledge base.
 
@@ -97,7 +102,7 @@ def draft_questions(
         count: how many at most, 1 or more.
         seed: draws which sentences are asked about.
         llm: says questions otherwise, unless its `is_small` says that it is not able to.
-        on_progress: is told how many are drafted.
+        on_progress: is told how many are drafted, before each sentence that is looked at; what it raises ends the drafting.
 
     Raises:
         KnowledgeBaseEmpty: it has no passage.
@@ -108,7 +113,7 @@ def draft_questions(
             rebuild_command(knowledge_base.folder.parent),
         )
     held = HeldWords(knowledge_base)
-    pool = _candidates(knowledge_base, held, count, seed)
+    pool = _candidates(knowledge_base, held, count, seed, on_progress)
     able = llm if llm is not None and not getattr(llm, "is_small", False) else None
     documents = len({one.span.document for one in pool})
     drawing = _Drawing(pool, max(_OF_A_DOCUMENT, -(-_TIMES_MEAN * count // max(documents, 1))))
@@ -136,7 +141,7 @@ def answerable_questions(knowledge_base: KnowledgeBase, count: int, *, seed: int
 
 
 def _draw_all(
-    drawing: _Drawing, held: HeldWords, count: int, seed: int, llm: LLM | None, on_progress: Callable[[int], None]
+    drawing: _Drawing, held: HeldWords, count: int, seed: int, llm: LLM | None, on_progress: _Progress
 ) -> str:
     """Draft up to `count` questions, stratum by stratum, and return what the generator failed with; empty where it did not."""
     failure = ""
@@ -145,12 +150,13 @@ def _draw_all(
         if stratum is Stratum.LEXICAL:
             wanted = count - len(drawing.drafted)
         if llm is not None and stratum in (Stratum.PARAPHRASED, Stratum.CROSS_LINGUAL):
+            say = _generated(stratum, llm, drawing.languages, _REPHRASED * wanted)
             try:
-                _draw(drawing, stratum, _generated(stratum, llm, drawing.languages, _REPHRASED * wanted), wanted)
-            except Exception as error:  # noqa: BLE001 - whatever an LLM raises, there are still the rules
-                failure, llm = (str(error).strip().splitlines() or [type(error).__name__])[0], None
-        _draw(drawing, stratum, _by_rule(stratum, held, drawing.languages, seed), wanted)
-        on_progress(len(drawing.drafted))
+                _draw(drawing, stratum, say, wanted, on_progress)
+            except _GeneratorFailed as error:
+                failure, llm = str(error), None
+        _draw(drawing, stratum, _by_rule(stratum, held, drawing.languages, seed), wanted, on_progress)
+    on_progress(len(drawing.drafted))
     return failure
 
 
@@ -159,17 +165,22 @@ def _lot(seed: int, *parts: object) -> int:
     return int.from_bytes(hashlib.sha256(repr((seed, *parts)).encode()).digest()[:8])
 
 
-def _candidates(knowledge_base: KnowledgeBase, held: HeldWords, count: int, seed: int) -> list[_Candidate]:
+def _candidates(
+    knowledge_base: KnowledgeBase, held: HeldWords, count: int, seed: int, on_progress: _Progress = lambda _: None
+) -> list[_Candidate]:
     """Return what can be asked about, in the order in which it is to be drawn: one of each document in turn."""
     paths = [row[0] for row in knowledge_base.chunks.documents()]
     paths.sort(key=lambda path: _lot(seed, path))
     found: list[tuple[int, int, _Candidate]] = []
     for number, path in enumerate(paths):
+        on_progress(0)
         document = knowledge_base.chunks.document(path)
         if document is None:
             continue
         of_this = islice(_of_document(document, held, seed), _POOL * count)
-        found += [(turn, number, one) for turn, one in enumerate(of_this)]
+        for turn, one in enumerate(of_this):
+            on_progress(0)
+            found.append((turn, number, one))
         if len(found) >= _POOL * count:
             break
     return [one for _, _, one in sorted(found, key=lambda entry: entry[:2])]
@@ -223,10 +234,12 @@ def _by_rule(stratum: Stratum, held: HeldWords, languages: set[str], seed: int) 
 
 
 def _generated(stratum: Stratum, llm: LLM, languages: set[str], tries: int) -> _Make:
-    """Return what lets a generator say a question otherwise, at most so many times: each takes seconds."""
+    """Return what lets a generator say a question otherwise, at most so many times: each takes seconds.
+
+    What is returned raises `_GeneratorFailed` for whatever an LLM raises: there are still the rules.
+    """
     from rag_app.evaluation.drafting.generator import reworded, translated
 
-    name = str(llm.metadata.model_name)
     crosses = len(languages) == len(LANGUAGES)
     turns = iter(range(tries))
 
@@ -235,13 +248,16 @@ def _generated(stratum: Stratum, llm: LLM, languages: set[str], tries: int) -> _
         if not is_wanted or next(turns, None) is None:
             return None
         say = reworded if stratum is Stratum.PARAPHRASED else translated
-        question = say(llm, one.wording, one.span)
-        return (question, name) if question else None
+        try:
+            question = say(llm, one.wording, one.span)
+            return (question, str(llm.metadata.model_name)) if question else None
+        except Exception as error:
+            raise _GeneratorFailed(first_line(error)) from error
 
     return make
 
 
-def _draw(drawing: _Drawing, stratum: Stratum, make: _Make, wanted: int) -> None:
+def _draw(drawing: _Drawing, stratum: Stratum, make: _Make, wanted: int, on_progress: _Progress) -> None:
     """Draft up to `wanted` questions of a stratum, no span twice and no document too often."""
     already = sum(one.stratum is stratum for one in drawing.drafted)
     for one in drawing.pool:
@@ -249,6 +265,7 @@ def _draw(drawing: _Drawing, stratum: Stratum, make: _Make, wanted: int) -> None
             return
         if one.span in drawing.taken or drawing.by_document[one.span.document] >= drawing.of_a_document:
             continue
+        on_progress(len(drawing.drafted))
         made = make(one)
         if made is None or made[0] in drawing.asked:
             continue

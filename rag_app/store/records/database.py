@@ -15,6 +15,7 @@ from rag_app.errors import StorageError
 from rag_app.store.layout import APPLICATION_FOLDER
 
 _BUSY_SECONDS = 10.0
+_HELD_ELSEWHERE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 
 
 def records_file(indexes: Path) -> Path:
@@ -31,7 +32,7 @@ def records(indexes: Path, schema: str) -> Iterator[sqlite3.Connection]:
         schema: statements `CREATE TABLE IF NOT EXISTS ...`.
 
     Raises:
-        StorageError: the file cannot be read or written, or is damaged; nothing was kept.
+        StorageError: another program holds the file, or it cannot be read or written, or is damaged; nothing was kept.
     """
     file = records_file(indexes)
     try:
@@ -45,6 +46,8 @@ def records(indexes: Path, schema: str) -> Iterator[sqlite3.Connection]:
             with connection:
                 yield connection
     except (sqlite3.Error, OSError) as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _HELD_ELSEWHERE:
+            raise StorageError(f"Another program holds {file} ({error}).", "Wait a moment, then try again.") from error
         raise StorageError(
             f"The app's records in {file} cannot be used: {error}",
             f"Move {file.name} away, with what lies beside it; conversations and votes begin anew.",

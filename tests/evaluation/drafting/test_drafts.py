@@ -162,6 +162,28 @@ def test_a_generator_that_fails_leaves_the_rules(base: KnowledgeBase) -> None:
     assert any("out of memory" in note for note in drafts.notes)
 
 
+def test_whoever_follows_can_end_it_within_one_call_of_the_generator(base: KnowledgeBase) -> None:
+    class Enough(Exception):
+        pass
+
+    llm = ScriptedLLM("Of course! Here it is.")  # which is never taken, so that it would be asked again and again
+
+    def stop(_: int) -> None:
+        if llm.prompts:
+            raise Enough
+
+    with pytest.raises(Enough):
+        draft_questions(base, 100, llm=llm, on_progress=stop)
+    assert len(llm.prompts) == 1
+
+
+def test_progress_is_told_for_every_sentence_and_at_the_end(base: KnowledgeBase) -> None:
+    told: list[int] = []
+    drafts = draft_questions(base, 20, on_progress=told.append)
+    assert told == sorted(told)
+    assert set(told) == set(range(len(drafts.questions) + 1))
+
+
 def test_a_generator_that_is_too_small_is_not_asked(base: KnowledgeBase) -> None:
     llm = SmallScriptedLLM("What is it?")
     draft_questions(base, 20, llm=llm)
