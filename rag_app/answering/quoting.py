@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from rag_app.answering.follow_ups import is_follow_up
 from rag_app.answering.prompting.answer_text import MarkupFilter
 from rag_app.answering.writers import Draft, Writing, Written
 from rag_app.datatypes import Citation, Passage, Sentence
@@ -30,6 +31,7 @@ WEIGHTS = (1.0, 5.0, -0.75)
 WEIGHTS_BY_WORDS = (0.0, 7.0, -1.2)  # without vectors
 # A second sentence is quoted where it is nearly as good as the best.
 SECOND_WITHIN = 1.5
+_ADDED = 2.0  # what the words that a follow-up adds weigh beside those of the questions before it
 PASSAGES = 3
 SENTENCES = 2
 # A quote is cut after so many units: what has no full stop may be as long as its passage.
@@ -137,18 +139,38 @@ def _cosines(question: str, candidates: Sequence[Candidate], embedder: QuestionE
 
 
 def _shares(question: str, candidates: Sequence[Candidate]) -> NDArray[np.float64]:
-    """Return what share of the question's words each sentence has, a word that few of the sentences have weighing more."""
+    """Return what share of the question's words each sentence has, a word that few of the sentences have weighing more.
+
+    Of a follow-up behind the question that it goes on from, its own words weigh more than all others: the sentence that
+    answered before has all the others.
+    """
     tokens = [set(search_tokens(f"{candidate.lead} {candidate.text}")) for candidate in candidates]
-    counts = Counter(token for sentence in tokens for token in sentence)
-    weights = {
-        token: math.log(1 + len(tokens) / (counts[token] + 0.5))
-        for token in set(search_tokens(question))
-        if token in counts
-    }
+    before, added = _words_of(question)
+    shares = [(_share_of(before, tokens), 1.0), (_share_of(added, tokens), _ADDED)]
+    found = [(share, weight) for share, weight in shares if share is not None]
+    return (
+        np.average([share for share, _ in found], axis=0, weights=[weight for _, weight in found])
+        if found
+        else np.zeros(len(tokens))
+    )
+
+
+def _words_of(question: str) -> tuple[set[str], set[str]]:
+    """Return the words of a question, and those that a follow-up at its end adds."""
+    spans = list(sentence_spans(question))
+    last = spans[-1][0] if len(spans) > 1 and is_follow_up(question[spans[-1][0] :]) else len(question)
+    known = set(search_tokens(question[:last]))
+    return known, set(search_tokens(question[last:])) - known
+
+
+def _share_of(words: Set[str], sentences: Sequence[Set[str]]) -> NDArray[np.float64] | None:
+    """Return the share of some words that each sentence has; None where no sentence has any of them."""
+    counts = Counter(token for sentence in sentences for token in sentence & words)
+    weights = {token: math.log(1 + len(sentences) / (count + 0.5)) for token, count in counts.items()}
     total = sum(weights.values())
     if not total:
-        return np.zeros(len(tokens))
-    return np.array([sum(weights[token] for token in weights.keys() & sentence) / total for sentence in tokens])
+        return None
+    return np.array([sum(weights[token] for token in weights.keys() & sentence) / total for sentence in sentences])
 
 
 def _standard(values: NDArray[np.float32]) -> NDArray[np.float32]:

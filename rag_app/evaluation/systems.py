@@ -49,10 +49,10 @@ class KeywordSpec(_Spec):
 
 
 class SystemSpec(_Spec):
-    """One system. What is not said is what the app does, but for which passages are kept (docs/comparing.md); `keywords` None: its own keyword search.
+    """One system. What is not said is what the app does, but for the passages that are kept (docs/comparing.md).
 
-    `dense_weight` is that of the cosines in z-scores, `constant` and `depth` are those of reciprocal rank fusion (Cormack,
-    Clarke, Buettcher 2009). `generator` None: that of the comparison.
+    `keywords` None: its own keyword search. `dense_weight` is that of the cosines in z-scores, `constant` and `depth` are those
+    of reciprocal rank fusion (Cormack, Clarke, Buettcher 2009). `generator` None: that of the comparison.
     """
 
     name: str = Field(min_length=1, max_length=LONGEST_NAME)

@@ -73,6 +73,31 @@ def test_the_sentence_that_answers_is_quoted_with_its_span(embedder: Hashing | N
     assert draft.sentences[0].supported
 
 
+@pytest.mark.parametrize(
+    ("texts", "question", "quoted"),
+    [
+        (
+            ("Every full-time employee has 27 days of paid holiday a year.", "Managers have 30 days of holiday."),
+            "How many days of paid holiday does a full-time employee get? And for managers?",
+            "Managers have 30 days of holiday.",
+        ),
+        (
+            ("全职员工每年享有12天带薪年假，工龄满十年者为15天。", "食堂在二号楼。", "婚假为13天。"),
+            "工龄满十年的员工有多少天年假？那婚假呢？",
+            "婚假为13天。",
+        ),
+    ],
+)
+def test_what_a_follow_up_adds_counts_more_than_what_was_answered_before(
+    texts: tuple[str, ...], question: str, quoted: str
+) -> None:
+    draft, _ = drafted(QuotingWriter(None), question, *(passage(n, text) for n, text in enumerate(texts, 1)))
+    assert draft.sentences[0].text == quoted
+    first, *_ = question.partition("？" if "？" in question else "? ")
+    draft, _ = drafted(QuotingWriter(None), first, *(passage(n, text) for n, text in enumerate(texts, 1)))
+    assert draft.sentences[0].text == texts[0]
+
+
 def test_a_question_in_a_document_is_no_answer_but_leads_to_the_sentence_after_it() -> None:
     draft, _ = drafted(QuotingWriter(None), "How long is an account locked?", passage(1, PASSWORDS))
     assert draft.sentences[0].text == "It is for 30 minutes, after 5 failed sign-ins."
