@@ -155,7 +155,7 @@ def test_what_stands_in_no_passage_is_named_and_a_cut_answer_said() -> None:
     given = answer("Elephants are grey animals. [1]", passage("The account is locked for 30 minutes."))
     sentences = (replace(given.sentences[0], supported=False, missing=("45", "<b>")),)
     html = answer_html(replace(given, sentences=sentences, is_cut=True))
-    assert "In none: 45, &lt;b&gt;." in html
+    assert "Not said of this: 45, &lt;b&gt;." in html
     assert "it reached its longest" in html
 
 

@@ -117,7 +117,10 @@ class _Claim:
         )
         self.words = frozenset(token for token in tokens if not token.isdecimal() and token not in parts)
         stated: list[Quantity | Name] = [*self.quantities, *self.names]
-        facts = [_Fact(self.text, fact) for fact in stated]
+        identifiers = frozenset(
+            chain.from_iterable(filter(_is_compound, search_tokens(one.text)) for one in self.names)
+        )
+        facts = [_Fact(self.text, fact, identifiers) for fact in stated]
         self.facts = list({(fact.text, fact.beside, fact.is_subject): fact for fact in facts}.values())
 
 
@@ -134,25 +137,34 @@ def _is_compound(token: str) -> bool:
 
 
 class _Fact:
-    """A number or a name of a claim, and the words that stand beside it there."""
+    """A number or a name of a claim, and the words that stand beside it there; of a number, the claim's identifiers too.
 
-    def __init__(self, claim: str, fact: Quantity | Name) -> None:
+    Rows of a table have all words in common but the identifier: the price of BK-210 is not that of the next row.
+    """
+
+    def __init__(self, claim: str, fact: Quantity | Name, identifiers: frozenset[str]) -> None:
         self.text = fact.text
         self.quantity = fact if isinstance(fact, Quantity) else None
         self.is_subject = self.quantity is None and fact.end <= _BEGINNING
         self.tokens = frozenset(search_tokens(fact.text))
         before, after = claim[max(fact.start - _BESIDE, 0) : fact.start], claim[fact.end : fact.end + _BESIDE]
         # The words nearest to it; of Chinese, whose tokens are characters and pairs, a few characters.
-        beside = [*search_tokens(before)[-_WORDS_BESIDE:], *search_tokens(after)[:_WORDS_BESIDE]]
-        self.beside = frozenset(beside) - self.tokens
+        nearest = [*search_tokens(before)[-_WORDS_BESIDE:], *search_tokens(after)[:_WORDS_BESIDE]]
+        # Another number is to be found itself: two wrong ones of one row do not speak for each other.
+        beside = [token for token in nearest if any(map(str.isalpha, token))]
+        self.beside = frozenset(beside).union(identifiers if self.quantity is not None else ()) - self.tokens
 
     def stands_in(self, words: Set[str], quantities: Iterable[Quantity]) -> bool:
         return self.tokens <= words if self.quantity is None else is_offered(self.quantity, quantities)
 
 
-def _missing(claim: _Claim, source: Source, window: Sequence[Part]) -> tuple[str, ...]:
-    lacking = [fact.text for fact in claim.facts if not _holds(fact, source, window)]
-    return tuple(dict.fromkeys(lacking))
+def _missing(claim: _Claim, source: Source, window: Sequence[Part]) -> tuple[_Fact, ...]:
+    return tuple(fact for fact in claim.facts if not _holds(fact, source, window))
+
+
+def _wrongness(missing: Sequence[_Fact]) -> tuple[int, int]:
+    """Return by what a span is taken that lacks the least: it speaks of what is named, and then it lacks few numbers."""
+    return sum(fact.quantity is None for fact in missing), len(missing)
 
 
 def _holds(fact: _Fact, source: Source, window: Sequence[Part]) -> bool:
@@ -197,17 +209,17 @@ class _Candidate:
         return Span(self.window[0].start, self.window[-1].end, self.share)
 
 
-# The best span of a source, and the fewest numbers and names that one with more of the words lacks.
-_Found = tuple[_Candidate | None, tuple[str, ...]]
+# The best span of a source, and what the least wrong of those with more of the words lacks.
+_Found = tuple[_Candidate | None, tuple[_Fact, ...]]
 
 
 def _candidate(claim: _Claim, source: Source) -> _Found:
-    least: tuple[str, ...] = ()
+    least: tuple[_Fact, ...] = ()
     for share, window in _ranked(claim, source):
         missing = _missing(claim, source, window)
         if not missing and not contradicts(claim.text, "\n".join(part.text for part in window)):
             return _Candidate(window, share), least
-        if missing and (not least or len(missing) < len(least)):
+        if missing and (not least or _wrongness(missing) < _wrongness(least)):
             least = missing
     return None, least
 
@@ -259,6 +271,6 @@ def _alignment(
     if any(spans):
         return Alignment(spans, ())
     lacking = [missing for _, missing in found if missing]
-    nowhere = [fact.text for fact in claim.facts if not any(_holds(fact, source, source.parts) for source in sources)]
-    missing = min(lacking, key=len, default=tuple(dict.fromkeys(nowhere)))
+    nowhere = [fact for fact in claim.facts if not any(_holds(fact, source, source.parts) for source in sources)]
+    missing = dict.fromkeys(fact.text for fact in min(lacking, key=_wrongness, default=nowhere))
     return Alignment(spans, tuple(text for text in missing if text in claim.answer))

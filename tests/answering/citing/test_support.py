@@ -50,6 +50,24 @@ def test_the_shortest_span_that_holds_it(claim: str, span: str) -> None:
     assert supported_by(claim, passage(LEAVE)) == [span]
 
 
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "The article BK-210 has a price of 29.90 and a stock of 480.",
+        "article: BK-210; name: Insulating brick; price_eur: 29.90; stock: 480",
+    ],
+)
+def test_the_numbers_of_another_row_are_missed_and_not_the_row_that_is_named(claim: str) -> None:
+    rows = passage(
+        "article: BK-110; name: Fire brick; price_eur: 2.10; stock: 12000\n\n"
+        "article: BK-210; name: Insulating brick; price_eur: 4.60; stock: 8800\n\n"
+        "article: BK-310; name: Arch brick; price_eur: 29.90; stock: 480"
+    )
+    assert supported_by(claim, rows) == [None]
+    assert missing(claim, rows) == ("29.90", "480")
+    assert supported_by("The article BK-210 has a price of 4.60.", rows) != [None]
+
+
 def test_an_identifier_is_one_word_in_common_not_as_many_as_it_has_parts() -> None:
     codes = passage(
         "E-4071 | The fuser is too hot | Switch it off.", headings=("Printers",), header="Code | Meaning | What to do"
