@@ -34,6 +34,14 @@ _PATIENCE_SECONDS = 2.0
 # The whole text is sent to the browser each time: a quick model must not keep both busy with it.
 _DRAWN_SECONDS = 0.05
 _KEPT_SECONDS = 1.0
+# Streamlit follows what is drawn below only for who is at the end; who asks from further up would see nothing happen. The text
+# is fixed: nothing of a question is in it.
+_COME_INTO_SIGHT = """<script>
+{
+  const asked = [...document.querySelectorAll('[data-testid="stChatMessage"]')].at(-1);
+  if (asked && asked.getBoundingClientRect().bottom > window.innerHeight - 120) asked.scrollIntoView();
+}
+</script>"""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,7 @@ def answer_turn(
     """
     with st.chat_message("user"):
         st.html(text_html(turn.question))
+        st.html(_COME_INTO_SIGHT, unsafe_allow_javascript=True)
     with st.chat_message("assistant"), being_answered(turn):
         slots = Slots(*(st.empty() for _ in fields(Slots)))
         asking = _Asking(turn, conversation, choice, settings, slots)
