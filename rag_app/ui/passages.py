@@ -5,6 +5,7 @@ Everything that comes from a document is escaped, as in `rag_app.ui.parts`. This
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from html import escape
@@ -20,6 +21,8 @@ _IN_SIGHT = ("probability", "cosine", "percentile")
 _NAMED_PLACES = 3  # of the other documents where a passage stands
 # A passage can be a whole document: so many characters of it are shown, from a little before what is cited.
 _ON_CARD, _IN_FULL, _BEFORE, _NOTE = 4000, 60_000, 400, 1000
+_IN_LINE = 160  # characters of it that its card has in sight before it is opened
+_HEADING_MARK = re.compile(r"^#{1,6}[ \t]+", re.MULTILINE)
 
 
 def named(passage: Passage) -> str:
@@ -59,14 +62,21 @@ def _source_html(passage: Passage, question: str, spans: Sequence[tuple[int, int
     part = _part(passage, spans, _ON_CARD)
     in_sight = [name for name in _IN_SIGHT if name in passage.scores] or list(passage.scores)[:1]
     main_score = " · ".join(f"{escape(name)} {passage.scores[name]:.3f}" for name in in_sight)
-    lead = " ".join(passage.text[:_ON_CARD].split())[:160]
     return (
         f'<details class="rag-source"><summary><span>[{passage.n}]</span>'
         f'<span class="rag-name">{safe(named(passage))}</span>{cited}<span class="rag-score">{main_score}</span>'
-        f'<span class="rag-lead">{safe(lead)}</span></summary>{_above_html(passage)}'
+        f'<span class="rag-lead">{safe(_lead(passage, spans))}</span></summary>{_above_html(passage)}'
         f'<div class="rag-text">{_marked(part, question, spans)}</div>{_left_out_html(part, passage)}'
         f'<p class="rag-note">{scores}</p></details>'
     )
+
+
+def _lead(passage: Passage, spans: Sequence[tuple[int, int]]) -> str:
+    """Return what is in sight of a passage: from its first cited sentence on, else from the one nearest to the question."""
+    nearest = [passage.best_sentence] if passage.best_sentence is not None else []
+    first = min((start - passage.start for start, _ in spans or nearest), default=0)
+    text = " ".join(_HEADING_MARK.sub("", passage.text[max(first, 0) :][:_ON_CARD]).split())[:_IN_LINE]
+    return f"… {text}" if first > 0 else text
 
 
 def passage_html(passage: Passage, question: str, spans: Sequence[tuple[int, int]]) -> str:

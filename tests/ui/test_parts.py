@@ -62,6 +62,24 @@ def test_a_source_shows_its_pages_its_other_places_and_the_header_of_its_table()
     assert text.index("Model | Price") < text.index("L14 | 900 EUR", text.index("Model | Price"))
 
 
+@pytest.mark.parametrize(
+    ("is_cited", "is_told", "lead"),
+    [
+        (False, False, "Leave You have 27 days. Managers have 30 days."),
+        (False, True, "… Managers have 30 days."),
+        (True, True, "… You have 27 days. Managers have 30 days."),
+    ],
+)
+def test_the_line_in_sight_is_from_what_is_cited_on_else_from_the_sentence_nearest_to_the_question(
+    is_cited: bool, is_told: bool, lead: str
+) -> None:
+    text = "# Leave\n\nYou have 27 days.\n\nManagers have 30 days."
+    source = replace(passage(text), best_sentence=(100 + text.index("Managers"), 100 + len(text)) if is_told else None)
+    citations = [Citation(1, source.document, 3, 100 + text.index("You"), 100 + text.index("\n\nM"), computed=False)]
+    html = sources_html([source], "", citations if is_cited else ())
+    assert f'<span class="rag-lead">{lead}</span>' in html
+
+
 def test_a_source_without_them_shows_none() -> None:
     text = _Elements(sources_html([passage("text")], "")).text
     assert "docs/a.md, page 3" in text
