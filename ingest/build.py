@@ -117,8 +117,7 @@ def _read(plan: Plan, on_event: EventHandler) -> _Contents:
         if isinstance(outcome, DocumentReport):
             reports.append(outcome)
         elif outcome.report.path in taken:  # a file `a#1` beside record 1 of a file `a`
-            reason = "Another document has the same path."
-            reports.append(replace(outcome.report, status=FileStatus.FAILED, reason=reason, chunks=0, complete=False))
+            reports.append(_of_a_path_that_is_taken(outcome.report))
         else:
             taken.add(outcome.report.path)
             outcome = _given_up_alike(outcome, plan.reusable)  # noqa: PLW2901
@@ -141,6 +140,11 @@ def _given_up_alike(outcome: ParsedDocument | TakenOver, before: KnowledgeBase |
     path = outcome.report.path
     same = before.chunks.document(path) == outcome.document and before.chunks.chunks_of(path) == list(outcome.chunks)
     return TakenOver(outcome.report) if same else outcome
+
+
+def _of_a_path_that_is_taken(report: DocumentReport) -> DocumentReport:
+    reason, remedy = "Another document has the same path.", "Rename one of the two."
+    return replace(report, status=FileStatus.FAILED, reason=reason, remedy=remedy, chunks=0, complete=False)
 
 
 def _gone(path: str, closed: tuple[str, ...]) -> DocumentReport:

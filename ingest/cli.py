@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rag_app.cli_options import AsJson, Device, Hub, Indexes, Offline
-from rag_app.terminal import print_json, run_command, say
+from rag_app.terminal import counted, print_json, run_command, say
 
 if TYPE_CHECKING:
     from ingest.planning import BuildRequest
@@ -88,7 +88,8 @@ def ingest(
 
         print_report(report, dry_run=dry_run)
     if strict and report.not_indexed:
-        say(f"{len(report.not_indexed)} files were not indexed (--strict).")
+        count = len(report.not_indexed)
+        say(f"{counted(count, 'file')} {'was' if count == 1 else 'were'} not indexed (--strict).")
         sys.exit(STRICT_EXIT_CODE)
 
 

@@ -24,7 +24,7 @@ from ingest.sources import FileContent, InputFile, read_input
 from ingest.worker import Job, Reading, documents_of
 from rag_app.config import ChunkingSettings, SandboxSettings, Settings
 from rag_app.datatypes import PURGED, Chunk, Document, DocumentReport, FileStatus
-from rag_app.errors import DocumentError, KnowledgeBaseDamaged
+from rag_app.errors import DocumentError, KnowledgeBaseDamaged, SandboxError
 from rag_app.sandbox import SandboxLimits, SandboxPool
 from rag_app.store.keywords import K1, B
 from rag_app.store.knowledge_base import KnowledgeBase
@@ -41,6 +41,10 @@ _AHEAD = 4
 # Small text files go to a child together, since the trip there costs more than reading one.
 _BATCH_FILES = 32
 _BATCH_BYTES = 64_000
+# What can be done about a file, where its reader knows nothing better.
+WITHOUT_TEXT = "Nothing, if no text is meant to be in it; else save it again with its text."
+_ANEW = "Open it and save or export it anew; if it is damaged there too, get another copy."
+_AGAIN = "Run the command again; if it comes to the same, open the file and save or export it anew."
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def parse(
                 elif isinstance(result, _Unchanged):
                     yield from map(_taken_over, known[entry.path])
                 elif isinstance(result, DocumentError):
-                    yield DocumentReport(entry.path, FileStatus.FAILED, result.found, remedy=result.remedy)
+                    yield DocumentReport(entry.path, FileStatus.FAILED, result.found, remedy=_remedy_of(result))
                 else:
                     yield from _outcomes(entry, result.sha256, result.readings)
         finally:  # an interrupted build does not wait for what is still being read
@@ -328,14 +332,16 @@ class _Reader:
 def _outcomes(entry: InputFile, sha256: str, readings: Sequence[Reading]) -> Iterator[ParsedDocument | DocumentReport]:
     path = entry.path
     if not readings:
-        yield DocumentReport(path, FileStatus.EMPTY, "There are no records in it.", file_sha256=sha256)
+        reason = "There are no records in it."
+        yield DocumentReport(path, FileStatus.EMPTY, reason, remedy=WITHOUT_TEXT, file_sha256=sha256)
     seen: set[str] = set()
     for reading in readings:
         where = f"{path}#{reading.record}" if reading.record else path
         report = replace(_report(where, reading), file=path if reading.record else "", file_sha256=sha256)
         if where in seen:
             reason = "An earlier record of the file has the same name."
-            yield replace(report, status=FileStatus.FAILED, reason=reason, chunks=0)
+            remedy = "Give each record a name of its own."
+            yield replace(report, status=FileStatus.FAILED, reason=reason, remedy=remedy, chunks=0)
         elif reading.record in entry.excluded:
             yield DocumentReport.purged(where, file=report.file, file_sha256=sha256, complete=reading.is_complete)
         elif reading.document is None:
@@ -345,6 +351,11 @@ def _outcomes(entry: InputFile, sha256: str, readings: Sequence[Reading]) -> Ite
         seen.add(where)
 
 
+def _remedy_of(error: DocumentError) -> str:
+    """Return what can be done about a file that could not be read."""
+    return error.remedy or (_AGAIN if isinstance(error, SandboxError) else _ANEW)
+
+
 def _report(path: str, reading: Reading) -> DocumentReport:
     document, reason = reading.document, " ".join(reading.notes)
     if document is None:
@@ -352,7 +363,7 @@ def _report(path: str, reading: Reading) -> DocumentReport:
             path,
             FileStatus.EMPTY,
             reason or "There is no text in it.",
-            remedy=reading.remedy,
+            remedy=reading.remedy or WITHOUT_TEXT,
             pages=reading.pages,
             complete=reading.is_complete,
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.loaders.registry import FORMATS
-from ingest.parsing import ParsingPlan, plan_parsing
+from ingest.parsing import WITHOUT_TEXT, ParsingPlan, plan_parsing
 from ingest.sources import InputFile, discover, is_gone, resolve_sources
 from rag_app.build_events import Event, EventHandler, EventKind
 from rag_app.config import ChunkingSettings, Settings
@@ -88,6 +88,8 @@ def make_plan(request: BuildRequest, settings: Settings, on_event: EventHandler)
     manifest = previous.manifest if previous else _manifest_to_rebuild(base, on_event) if request.rebuild else None
     before = tuple(_where_it_is(base, source) for source in manifest.sources) if manifest else ()
     sources = resolve_sources(request.sources, before, replace=request.replace_sources)
+    if not sources:
+        raise _without_documents(base)
     _check_outside(sources, settings.indexes)
     for source in sources:
         if is_gone(source):
@@ -111,6 +113,15 @@ def make_plan(request: BuildRequest, settings: Settings, on_event: EventHandler)
         memory_gb=_memory_gb(request, settings, manifest),
         previous=previous,
         reusable=previous if same_parse and not request.rebuild else None,
+    )
+
+
+def _without_documents(base: Path) -> SourceError:
+    """Return the error of a build without a source; which bases there are tells who has mistyped a name."""
+    known = [] if layout.generations(base) else [layout.said_of_missing(base)]
+    return SourceError(
+        " ".join((*known, "A new knowledge base needs documents.")),
+        f"Name a file or a folder: python -m ingest FOLDER --kb {base.name}",
     )
 
 
@@ -244,7 +255,7 @@ def nothing_to_index(sources: Sequence[Source], reports: Sequence[DocumentReport
     counts = Counter((report.status, report.reason) for report in reports).most_common(3)
     found = [_became(status, reason, count) for (status, reason), count in counts] or ["It has no files."]
     nothing = f"Nothing to index in {', '.join(source.path for source in sources)}."
-    remedies = dict.fromkeys(report.remedy for report in reports if report.remedy)
+    remedies = dict.fromkeys(report.remedy for report in reports if report.remedy not in ("", WITHOUT_TEXT))
     return SourceError(
         " ".join((nothing, *found, "Nothing was changed.")),
         next(iter(remedies), f"Name a folder with documents: {FORMATS}."),

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rag_app.datatypes import DocumentReport, FileStatus, IngestReport
+from rag_app.terminal import counted
 from rag_app.text import printable
 
 # Of the files that share a row, so many are named.
@@ -39,13 +40,15 @@ def print_report(report: IngestReport, *, dry_run: bool) -> None:
         Console(width=width, highlight=False, markup=False).print(table)
     for model in report.models:
         print(
-            f"{model.model}: {model.embedded} chunks embedded, {model.reused} known already"
+            f"{model.model}: {counted(model.embedded, 'chunk')} embedded, {model.reused} known already"
             + (f", {model.chunks_per_second:.0f} a second" if model.embedded else "")
             + (f", {model.truncated} cut at the window" if model.truncated else "")
         )
     counts = Counter(document.status for document in report.documents)
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())
-    print(f"{len(report.documents)} files ({summary}); {report.chunks} chunks; {report.seconds:.1f} s")
+    print(
+        f"{counted(len(report.documents), 'file')} ({summary}); {counted(report.chunks, 'chunk')}; {report.seconds:.1f} s"
+    )
     if news := _news(report.documents):
         print(f"New or changed: {news}")
     if remarks := sum(_is_remark(document) for document in report.documents):

@@ -22,6 +22,7 @@ from rag_app.store.layout import Exclusion, Source
 _OF_THE_SYSTEM = frozenset({"Thumbs.db", "desktop.ini"})
 _BEIR_CORPUS = "corpus.jsonl"
 _READ_ATTEMPTS = 2
+_MAKE_READABLE = "Make it readable, then run again."
 _RAISE_LIMIT = "To have it read all the same, raise RAG_APP_LIMITS__FILE_MEGABYTES."
 
 
@@ -56,7 +57,7 @@ def resolve_sources(given: Sequence[Path], before: Sequence[Source], *, replace:
         replace: whether those named now take the place of those before.
 
     Raises:
-        SourceError: a path that is not there, or nothing named for a new knowledge base.
+        SourceError: a path that is not there.
     """
     sources = [] if replace and given else list(before)
     paths, names = {source.path for source in sources}, {source.name for source in sources}
@@ -80,8 +81,6 @@ def resolve_sources(given: Sequence[Path], before: Sequence[Source], *, replace:
             sources.append(Source(name, str(absolute)))
             paths.add(str(absolute))
             names.add(name)
-    if not sources:
-        raise SourceError("A new knowledge base needs documents.", "Name a file or a folder: python -m ingest FOLDER")
     return tuple(sources)
 
 
@@ -111,7 +110,8 @@ def discover(
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            yield DocumentReport(source.name, FileStatus.FAILED, f"The source cannot be read: {error.strerror}.")
+            reason = f"The source cannot be read: {error.strerror}."
+            yield DocumentReport(source.name, FileStatus.FAILED, reason, remedy=_MAKE_READABLE)
             continue
         if is_folder:
             yield from walk.folder(root, source.name)
@@ -176,7 +176,8 @@ class _Walk:
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
-            yield DocumentReport(prefix, FileStatus.FAILED, f"The folder cannot be read: {error.strerror}.")
+            reason = f"The folder cannot be read: {error.strerror}."
+            yield DocumentReport(prefix, FileStatus.FAILED, reason, remedy=_MAKE_READABLE)
             return
         is_beir = any(entry.name == _BEIR_CORPUS for entry in entries)
         for entry in entries:
@@ -218,7 +219,8 @@ class _Walk:
         try:
             status = file.stat()
         except OSError as error:
-            return DocumentReport(path, FileStatus.FAILED, f"It cannot be read: {error.strerror}.")
+            reason = f"It cannot be read: {error.strerror}."
+            return DocumentReport(path, FileStatus.FAILED, reason, remedy=_MAKE_READABLE)
         if not stat.S_ISREG(status.st_mode):
             return DocumentReport(path, FileStatus.SKIPPED, "It is not a regular file.")
         identity = (status.st_dev, status.st_ino)
@@ -272,7 +274,7 @@ def read_input(entry: InputFile) -> FileContent:
             if before.st_mtime_ns == after.st_mtime_ns and before.st_size == len(data) == after.st_size:
                 return FileContent(data, day_of_time(after.st_mtime_ns))
     except OSError as error:
-        raise DocumentError(f"It cannot be read: {error.strerror}.") from error
+        raise DocumentError(f"It cannot be read: {error.strerror}.", _MAKE_READABLE) from error
     raise DocumentError("It changed while it was being read.", "Run the command again when nothing writes to it.")
 
 

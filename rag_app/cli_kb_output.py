@@ -21,6 +21,7 @@ from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import MANIFEST
 from rag_app.store.summaries import bytes_below
 from rag_app.store.verification import Verification
+from rag_app.terminal import counted
 from rag_app.text import printable
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def print_knowledge_bases(summaries: Sequence[Mapping[str, Any]]) -> None:
             print(printable(f"{summary['name']}: {summary['error']}", keep_line_breaks=False))
         else:
             print(
-                f"{summary['name']}: {summary['documents']} documents, {summary['chunks']} chunks, "
+                f"{summary['name']}: {counted(summary['documents'], 'document')}, {counted(summary['chunks'], 'chunk')}, "
                 f"{summary['generation']} of {summary['created_at']}, {', '.join(summary['models'])}"
             )
 
@@ -108,7 +109,9 @@ def print_identity_card(card: Mapping[str, Any]) -> None:
     _print_field("made by", f"rag-app {card['app_version']}, format {card['format_version']}")
     _print_field("libraries", _pairs(card["libraries"]))
     size, all_versions = _size(card["bytes"]), _size(card["bytes_with_all_versions"])
-    _print_field("size", f"{size} in {card['files']} files; {all_versions} with the cache and the version before")
+    _print_field(
+        "size", f"{size} in {counted(card['files'], 'file')}; {all_versions} with the cache and the version before"
+    )
     for source in card["sources"]:
         _print_field("source", f"{source['name']}: {source['path']}")
     for path in card["purged"]:
@@ -116,7 +119,8 @@ def print_identity_card(card: Mapping[str, Any]) -> None:
     for name, value in card["parsing"].items():
         _print_field(_words(name), _shown(value))
     _print_field("memory limit", "none" if card["memory_gb"] is None else f"{card['memory_gb']:g} GB a model")
-    _print_field("holds", f"{card['counts']['documents']} documents, {card['counts']['chunks']} passages")
+    counts = card["counts"]
+    _print_field("holds", f"{counted(counts['documents'], 'document')}, {counted(counts['chunks'], 'passage')}")
     _print_field("languages", ", ".join(f"{count} {language}" for language, count in card["languages"].items()))
     for model in card["models"]:
         _print_model(model)
@@ -127,7 +131,8 @@ def print_identity_card(card: Mapping[str, Any]) -> None:
     print("\ndocuments")
     for document in card["documents"]:
         path = printable(document["path"], keep_line_breaks=False)
-        print(f"  {document['chunks']:>5} chunks  {document['language']:>3}  {path}")
+        noun = "chunk" if document["chunks"] == 1 else "chunks"
+        print(f"  {document['chunks']:>5} {noun:<6}  {document['language']:>3}  {path}")
 
 
 def _print_model(model: Mapping[str, Any]) -> None:
@@ -211,26 +216,26 @@ def print_purge(report: PurgeReport) -> None:
         _print_hanging("", f"{path} is removed; {report.generation} is live, and no older version is kept.")
     for source in report.sources:
         _print_hanging("", f"{source} is no source any more.")
-    print(f"{_count(report.passages, 'passage')} and {_count(report.cached_vectors, 'cached vector')} were removed.")
+    print(f"{counted(report.passages, 'passage')} and {counted(report.cached_vectors, 'cached vector')} were removed.")
     if report.calibrations:
         _print_hanging(
             "",
-            f"{_count(report.calibrations, 'calibration')} measured with it {'was' if report.calibrations == 1 else 'were'} "
+            f"{counted(report.calibrations, 'calibration')} measured with it {'was' if report.calibrations == 1 else 'were'} "
             f"removed: rag-app kb calibrate {report.kb} --questions FILE",
         )
     if report.missing_vectors:
         _print_hanging(
             "",
-            f"{_count(report.missing_vectors, 'vector')} of passages that stay must be made again, since they began with the "
+            f"{counted(report.missing_vectors, 'vector')} of passages that stay must be made again, since they began with the "
             f"name of the file: python -m ingest --kb {report.kb}",
         )
     traces = report.traces
     pieces = f"{traces.searched:,} of " if traces.searched < traces.pieces else ""
     _print_hanging(
         "",
-        f"{_count(traces.files, 'file')} ({_size(traces.bytes)}) were searched for {pieces}"
-        f"{_count(traces.pieces, 'piece')} of its text that no other document has, and for "
-        f"{_count(traces.vectors, 'vector')}: {traces.found or 'none'} found.",
+        f"{counted(traces.files, 'file')} ({_size(traces.bytes)}) were searched for {pieces}"
+        f"{counted(traces.pieces, 'piece')} of its text that no other document has, and for "
+        f"{counted(traces.vectors, 'vector')}: {traces.found or 'none'} found.",
     )
 
 
@@ -247,9 +252,5 @@ def print_deletion(deletion: Deletion) -> None:
 def _contents(deletion: Deletion) -> str:
     documents = "an unknown number of documents"
     if deletion.documents is not None:
-        documents = _count(deletion.documents, "document")
-    return f"{documents}, {_count(deletion.files, 'file')}, {_size(deletion.bytes)}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+        documents = counted(deletion.documents, "document")
+    return f"{documents}, {counted(deletion.files, 'file')}, {_size(deletion.bytes)}"

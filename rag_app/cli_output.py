@@ -6,7 +6,7 @@ Document text is printed with control characters shown instead of obeyed. This m
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -100,7 +100,12 @@ class AnswerPrinter:
                     print(f"With its citations checked against the passages:\n{printable(event.answer.text)}\n")
                 _print_remarks(event.answer)
                 # Without an answer the passages are what was asked for.
-                _print_sources(event.answer.passages, self._question, is_whole=event.answer.text is None)
+                _print_sources(
+                    event.answer.passages,
+                    self._question,
+                    cited=_cited_places(event.answer),
+                    is_whole=event.answer.text is None,
+                )
 
     def stopped(self) -> None:
         """Print the sources after the generator failed."""
@@ -164,25 +169,37 @@ def _print_remarks(answer: Answer) -> None:
     if answer.not_asked:
         print(f"{answer.not_asked} was not made for this language: these are the passages' own sentences.\n")
     if answer.is_cut:
-        print("The answer ends here because it reached its longest (RAG_APP_ANSWERING__MAX_NEW_TOKENS).\n")
+        print(
+            "The answer ends here: it reached its longest (RAG_APP_ANSWERING__MAX_NEW_TOKENS), or the model repeated itself.\n"
+        )
     unsupported = [sentence for sentence in answer.sentences if not sentence.supported]
     if unsupported:
         print("No passage supports:")
         for sentence in unsupported:
-            reason = f" (in none: {', '.join(sentence.missing)})" if sentence.missing else ""
+            reason = f" (not said of this: {', '.join(sentence.missing)})" if sentence.missing else ""
             print(f"  {printable(sentence.text + reason, keep_line_breaks=False)}")
         print()
 
 
-def _print_sources(passages: Sequence[Passage], question: str, *, is_whole: bool = False) -> None:
+def _cited_places(answer: Answer) -> dict[int, int]:
+    """Return where in its document the first sentence begins that is cited from a passage, by the passage's number."""
+    places: dict[int, int] = {}
+    for sentence in answer.sentences:
+        for citation in sentence.citations:
+            places[citation.n] = min(citation.start, places.get(citation.n, citation.start))
+    return places
+
+
+def _print_sources(
+    passages: Sequence[Passage], question: str, *, cited: Mapping[int, int] | None = None, is_whole: bool = False
+) -> None:
     if passages:
         print("Sources")
     for passage in passages:
         page = f", {passage.pages}" if passage.pages else ""
         scores = "  ".join(f"{name} {value:.3f}" for name, value in passage.scores.items())
         print(f"[{passage.n}] {printable(passage.document, keep_line_breaks=False)}{page}    {scores}")
-        text = " ".join(f"{passage.table_header} {passage.found_text}".split())
-        shown = text if is_whole or len(text) <= _PREVIEW else _preview(passage, text)
+        shown = _excerpt(passage, (cited or {}).get(passage.n), is_whole=is_whole)
         print(f"    {_with_words_in_bold(shown, question)}")
         if passage.also_in:
             print(f"    also in {printable(passage.also_in_words, keep_line_breaks=False)}")
@@ -190,11 +207,26 @@ def _print_sources(passages: Sequence[Passage], question: str, *, is_whole: bool
             print("    This passage speaks to the model, as an attack would: read it with care.")
 
 
-def _preview(passage: Passage, text: str) -> str:
-    """Return the beginning of a passage's text, or what begins with the sentence that is nearest to the question."""
-    if passage.best_sentence is None or passage.best_sentence[0] <= passage.found_spans[0][0]:
+def _excerpt(passage: Passage, cited: int | None, *, is_whole: bool) -> str:
+    """Return what was found of a passage; of a longer one the beginning, or from its cited, else its best sentence on.
+
+    Args:
+        passage: what is shown.
+        cited: where in its document the first sentence begins that is cited from it; None where none is.
+        is_whole: however long it is.
+    """
+    text = " ".join(f"{passage.table_header} {passage.found_text}".split())
+    was_found = cited is None or any(start <= cited < end for start, end in passage.found_spans)
+    if is_whole or (len(text) <= _PREVIEW and was_found):
+        return text
+    first = beginning = passage.found_spans[0][0]
+    if cited is not None:
+        first = cited
+    elif passage.best_sentence is not None:
+        first = max(passage.best_sentence[0], beginning)
+    if first == beginning:
         return f"{text[:_PREVIEW]}…"
-    rest = " ".join(passage.text[passage.best_sentence[0] - passage.start :].split())
+    rest = " ".join(passage.text[first - passage.start :].split())
     return f"… {rest[:_PREVIEW]}{'…' if len(rest) > _PREVIEW else ''}"
 
 

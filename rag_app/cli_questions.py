@@ -17,7 +17,7 @@ import typer
 from rag_app.cli_loading import generator_of
 from rag_app.cli_options import AsJson, Device, Indexes, Offline
 from rag_app.errors import ModelError, UsageError
-from rag_app.terminal import print_json, say
+from rag_app.terminal import counted, print_json, say
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
@@ -111,7 +111,7 @@ def _hand_over(drafts: Drafts, kb: str, generation: str, out: Path | None, seed:
     if out is not None:
         _write(out, rows)
     found = ", ".join(f"{count} {stratum}" for stratum, count in drafts.counts.items() if count)
-    say(f"{len(rows):,} questions of {drafts.documents:,} documents: {found}.")
+    say(f"{counted(len(rows), 'question')} of {counted(drafts.documents, 'document')}: {found}.")
     if as_json:
         shown: dict[str, Any] = {
             "kb": kb,

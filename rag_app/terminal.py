@@ -44,6 +44,11 @@ def print_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=not is_unicode))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with what it counts: `1 passage`, `1,234 passages`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def run_command(command: Callable[[], object]) -> None:
     """Run a command line program and exit with its code.
 

@@ -86,7 +86,8 @@ def test_two_searches_and_keywords_are_compared_down_to_the_answer(
     assert keyword["hit@1"] == {"mean": 1.0, "low": keyword["hit@1"]["low"], "high": 1.0, "questions": 3}
     assert keyword["answer contained"]["mean"] == 1.0
     assert {"a", "b", "metric", "difference", "low", "high", "p", "p_adjusted", "verdict"} <= set(found["pairs"][0])
-    assert any("rough" in note for note in found["notes"]), "three documents are few"
+    assert found["documents"] == 3, "a question without an answer is of no document"
+    assert any("on 3 documents" in note and "rough" in note for note in found["notes"]), "three documents are few"
     assert "How long is an account locked?" in report.read_text(encoding="utf-8")
     again = run(*command).json
     for one in (found, again):
@@ -187,6 +188,18 @@ def test_bad_input_is_said(
     assert said in result.err
     assert "Traceback" not in result.err
     assert result.out == ""
+
+
+def test_a_model_without_vectors_is_refused_before_a_question_is_asked(
+    run: Run, indexes: Path, questions: Path, tiny_embedder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(comparing, "make_system", lambda spec, bench: asked.append(spec.name))
+    models = ("--embed-model", tiny_embedder, "--embed-model", "no/such")
+    result = run("compare", "--questions", questions, "--kb", "small", "--indexes", indexes, "--offline", *models)
+    assert (result.code, result.out, asked) == (1, "", [])
+    assert "error: The knowledge base 'small' has no vectors of no/such; it has: " in result.err
+    assert result.err.endswith("Add them: python -m ingest --kb small --embed-model no/such\n")
 
 
 def test_questions_without_passages_want_a_base(run: Run, indexes: Path, questions: Path, tiny_embedder: Path) -> None:

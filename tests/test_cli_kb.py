@@ -18,6 +18,7 @@ from rag_app.store.knowledge_base import KnowledgeBase
 from tests.checkpoints import make_bert_embedder
 from tests.commands import Run
 from tests.conftest import MakeBase, SmallBase
+from tests.end_to_end.commands import run as run_program
 
 
 def kb(command: str, base: SmallBase, *options: str) -> tuple[str | Path, ...]:
@@ -42,6 +43,29 @@ def test_kb_list_names_a_damaged_knowledge_base_and_still_lists_the_others(
     by_name = {summary["name"]: summary for summary in result.json["knowledge_bases"]}
     assert "error" in by_name["broken"]
     assert by_name[small_base.name]["documents"] == 3
+
+
+def test_one_document_and_one_chunk_are_said_as_one(run: Run, tmp_path: Path, tiny_embedder: Path) -> None:
+    (tmp_path / "a.md").write_text("An account is locked for 30 minutes.", encoding="utf-8")
+    indexes = tmp_path / "indexes"
+    options = ("--kb", "one", "--embed-model", str(tiny_embedder), "--offline")
+    built = run_program("ingest", str(tmp_path / "a.md"), "--indexes", str(indexes), *options)
+    assert built.code == 0, built.messages
+    assert ": 1 chunk embedded, 0 known already" in built.output
+    assert "1 file (1 indexed); 1 chunk; " in built.output
+    assert run("kb", "list", "--indexes", indexes).out.startswith("one: 1 document, 1 chunk, ")
+    shown = run("kb", "show", "one", "--indexes", indexes).out
+    assert " 1 document, 1 passage\n" in shown
+    assert "      1 chunk    en  a.md\n" in shown
+
+
+def test_a_base_that_is_not_there_is_answered_with_those_there_are(run: Run, small_base: SmallBase) -> None:
+    shown = run("kb", "show", "smal", "--indexes", small_base.indexes)
+    assert shown.code == 2
+    assert "there are: small. Name one of those, or build it: " in shown.err
+    deleted = run("kb", "delete", "smal", "--indexes", small_base.indexes)
+    assert deleted.code == 2
+    assert deleted.err.endswith("there are: small. Check the name.\n")
 
 
 def test_kb_list_where_there_is_none(run: Run, tmp_path: Path) -> None:

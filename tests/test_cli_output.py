@@ -1,4 +1,4 @@
-"""The words of a question are bold where sources are printed on a terminal, and nowhere else."""
+"""Sources as they are printed: the words of the question are bold on a terminal only, and an excerpt holds what is cited."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from rag_app.answering.query_engine import Answered
 from rag_app.cli_output import AnswerPrinter, answer_as_json
-from rag_app.datatypes import Answer, Passage
+from rag_app.datatypes import Answer, Citation, Passage, Sentence
 
 QUESTION = "Which account is locked?"
 
@@ -71,3 +71,35 @@ def test_the_preview_of_a_long_passage_begins_with_its_best_sentence(capsys: pyt
     )
     AnswerPrinter(QUESTION).show(Answered(Answer(QUESTION, "Yes.", False, (), (passage,), "e", None)))
     assert "    … An account is locked after five failures. More of the same." in capsys.readouterr().out
+
+
+def print_citing(passage: Passage, *starts: int) -> None:
+    citations = tuple(Citation(1, "a.md", None, start, start + 10, computed=False) for start in starts)
+    sentence = Sentence("27 days.", citations, supported=True)
+    AnswerPrinter(QUESTION).show(Answered(Answer(QUESTION, "27 days. [1]", False, (sentence,), (passage,), "e", "g")))
+
+
+def test_the_excerpt_of_a_cited_passage_begins_with_the_first_sentence_that_is_cited(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = "Account rules. " * 30 + "Everybody has 27 days of paid holiday. " + "It is unrelated. " * 30 + "Sick days."
+    start = 100 + text.index("Everybody")
+    passage = Passage(1, "a.md", None, 100, 100 + len(text), text, (), {}, best_sentence=(115, 129))
+    print_citing(passage, 100 + text.index("Sick"), start)
+    assert "    … Everybody has 27 days of paid holiday. It is unrelated." in capsys.readouterr().out
+    print_citing(passage)
+    assert "    … Account rules. Account" in capsys.readouterr().out
+    print_citing(passage, 100)
+    assert "    Account rules. Account" in capsys.readouterr().out
+
+
+def test_the_excerpt_holds_a_cited_sentence_that_stands_beside_what_was_found(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = "Everybody has 27 days. The account is locked. Ask the desk."
+    found = ((123, 146),)
+    passage = Passage(1, "a.md", None, 100, 100 + len(text), text, (), {}, found=found)
+    print_citing(passage, 100)
+    assert "    … Everybody has 27 days. The account is locked. Ask the desk.\n" in capsys.readouterr().out
+    print_citing(passage, 123)
+    assert "    The account is locked.\n" in capsys.readouterr().out

@@ -197,7 +197,9 @@ def _refuse_binary(data: bytes) -> None:
 def _binary_data(data: bytes) -> DocumentError:
     kind = _kind_of(data)
     if not kind:
-        return DocumentError("It holds binary data, expected text.")
+        return DocumentError(
+            "It holds binary data, expected text.", "Export it as text or PDF from the program it was made with."
+        )
     return DocumentError(
         f"It holds binary data ({kind} by its first bytes), expected text.", "Give it the ending of what it is."
     )

@@ -29,6 +29,8 @@ _TERMINAL_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NAME_OF_OBJECT = re.compile(r"<[^\n]*>")  # `<Figure size 640x480 with 1 Axes>`: what Python prints for a picture
 _PICTURES = ("image/", "png", "jpeg", "svg")  # by media type, and as the third format of notebooks named them
 _EXTRA_DATA = "Extra data"
+_CORRECT = "Correct it, then run again."
+_FLATTEN = "Save it with fewer levels, or what it says as a text file."
 # What Python says most often of a text that is not JSON, as the end of a sentence.
 _REASONS = {
     "Expecting value": "expected value",
@@ -109,14 +111,14 @@ def _parsed(text: str, line: int | None = None) -> Any:
         raise _no_json(error, line) from error
     except RecursionError as error:
         found = "It is nested too deeply." if line is None else f"Line {line} is nested too deeply."
-        raise DocumentError(found) from error
+        raise DocumentError(found, _FLATTEN) from error
     level = [value]
     for _ in range(_MAX_DEPTH):
         level = [child for parent in level if isinstance(parent, list) for child in _children(parent)]
     if level:
         if line is None:
-            raise DocumentError(f"It is nested more than {_MAX_DEPTH} levels deep.")
-        raise DocumentError(f"Line {line} is nested more than {_MAX_DEPTH} levels deep.")
+            raise DocumentError(f"It is nested more than {_MAX_DEPTH} levels deep.", _FLATTEN)
+        raise DocumentError(f"Line {line} is nested more than {_MAX_DEPTH} levels deep.", _FLATTEN)
     return value
 
 
@@ -124,8 +126,8 @@ def _no_json(error: json.JSONDecodeError, line: int | None) -> DocumentError:
     """Return the error of a text, or of a line of that number, that is not JSON."""
     reason = _REASONS.get(error.msg, error.msg)
     if line is not None:
-        return DocumentError(f"Line {line} is not JSON: column {error.colno}: {reason}.")
-    remedy = "If each line is JSON of its own, name it .jsonl." if error.msg == _EXTRA_DATA else ""
+        return DocumentError(f"Line {line} is not JSON: column {error.colno}: {reason}.", _CORRECT)
+    remedy = "If each line is JSON of its own, name it .jsonl." if error.msg == _EXTRA_DATA else _CORRECT
     return DocumentError(f"It is not JSON: line {error.lineno}, column {error.colno}: {reason}.", remedy)
 
 

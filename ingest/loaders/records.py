@@ -32,7 +32,9 @@ def load_squad(data: bytes, options: LoadOptions) -> Iterator[Extract]:
             for j, paragraph in enumerate(group)
         ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DocumentError("It is not a SQuAD file: expected JSON with data[].paragraphs[].context.") from error
+        raise DocumentError(
+            "It is not a SQuAD file: expected JSON with data[].paragraphs[].context.", "Correct it, then run again."
+        ) from error
     for title, record, context in contexts:
         yield Extract(context, title, record, blocks=paragraphs(context), encoding=decoded.encoding)
 
@@ -52,7 +54,8 @@ def load_beir_corpus(data: bytes, options: LoadOptions) -> Iterator[Extract]:
             record, title, text = _named(row["_id"]), _checked(row.get("title") or ""), _checked(row["text"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DocumentError(
-                f"Line {number} is not a BEIR document: expected JSON with _id, title and text."
+                f"Line {number} is not a BEIR document: expected JSON with _id, title and text.",
+                "Correct it, then run again.",
             ) from error
         yield Extract(text, title, record, blocks=paragraphs(text), encoding=decoded.encoding)
 

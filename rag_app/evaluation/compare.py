@@ -30,6 +30,7 @@ from rag_app.evaluation.questions import QuestionSet
 from rag_app.evaluation.request import Request, brings_passages
 from rag_app.evaluation.statistics import estimates_of, note_on_groups, pairs_of
 from rag_app.evaluation.systems import SystemSpec
+from rag_app.models.embedder_spec import embedder_name
 from rag_app.models.hub import Announce, quietly
 from rag_app.store import layout
 from rag_app.store.knowledge_base import KnowledgeBase
@@ -130,7 +131,10 @@ def _knowledge_base(
             raise UsageError(
                 f"{request.questions} brings no passages of its own.", "Name the knowledge base to ask: --kb NAME"
             )
-        return LiveKnowledgeBase(settings.indexes, request.knowledge_base).verified().knowledge_base
+        knowledge_base = LiveKnowledgeBase(settings.indexes, request.knowledge_base).verified().knowledge_base
+        for model in models:  # before a question is asked of any other
+            knowledge_base.check_has_model(embedder_name(model))
+        return knowledge_base
     source = request.questions.resolve()
     plain = layout.proposed_name(source.stem.replace(".", "-")[:40], ())
     name = f"{plain}-{hashlib.sha256(str(source).encode()).hexdigest()[:8]}"
@@ -180,6 +184,8 @@ def _comparison(
 ) -> Comparison:
     questions = question_set.questions
     groups = document_groups(questions)
+    # A question that no document answers is a group by itself, and of no document.
+    documents = [group for question, group in zip(questions, groups, strict=True) if question.is_answerable]
     values = {
         result.name: {
             metric: [outcome.values[metric] for outcome in result.outcomes] for metric in result.outcomes[0].values
@@ -197,8 +203,8 @@ def _comparison(
         pairs=pairs_of(values, groups, request.margin, request.seed),
         seed=request.seed,
         margin=request.margin,
-        groups=len(set(groups)),
-        notes=_notes(question_set, groups, results),
+        groups=len(set(documents)),
+        notes=_notes(question_set, documents, results),
         made={
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "questions sha256": question_set.sha256,
@@ -208,9 +214,9 @@ def _comparison(
     )
 
 
-def _notes(question_set: QuestionSet, groups: Sequence[int], results: Sequence[SystemResult]) -> tuple[str, ...]:
-    """Return what has to be known of a comparison before it is read; `groups` has the document of each question."""
-    notes = [*question_set.notes, note_on_groups(groups)]
+def _notes(question_set: QuestionSet, documents: Sequence[int], results: Sequence[SystemResult]) -> tuple[str, ...]:
+    """Return what has to be known of a comparison before it is read; `documents` has that of each answerable question."""
+    notes = [*question_set.notes, note_on_groups(documents)]
     for result in results:
         if result.failures == 1:
             notes.append(f"1 question failed with {result.name}, and counts 0.")

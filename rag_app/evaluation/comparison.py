@@ -123,6 +123,8 @@ class Pair:
 class Comparison:
     """The whole of it. `metrics` has, by system and metric, the mean and its interval; `margin` is that of equivalence.
 
+    `groups` counts the documents that the questions are on; those that share a question count as one, and a question without an
+    answer is on none.
     `notes` are what a reader has to know: few documents, questions left out and why, failures.
     """
 

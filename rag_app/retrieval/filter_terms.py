@@ -47,7 +47,8 @@ def filters_of(terms: Sequence[str], knowledge_base: KnowledgeBase) -> MetadataF
     for term in terms:
         key, value = _parted(term)
         is_document = key == _DOCUMENT
-        one = _document(value, place_table(knowledge_base).facts) if is_document else _TERMS[key](value)
+        meant = _whole_folder(value, knowledge_base) if key == "folder" else value
+        one = _document(value, place_table(knowledge_base).facts) if is_document else _TERMS[key](meant)
         if not _keeps_any(one, knowledge_base):
             _refuse_unmatched(key, value, knowledge_base)
         groups.setdefault(key, []).append(one)
@@ -147,8 +148,16 @@ def _document(value: str, facts: Sequence[DocumentFacts]) -> _Group:
     return MetadataFilter(key="document", operator=FilterOperator.IN, value=found)
 
 
+def _whole_folder(value: str, knowledge_base: KnowledgeBase) -> str:
+    """Return the path of a folder, of which the end is enough where one folder alone ends so."""
+    value = value.rstrip("/")
+    folders = with_those_above(knowledge_base.document_values.folders)
+    ending_so = [folder for folder in folders if folder.endswith(f"/{value}")]
+    return ending_so[0] if value not in folders and len(ending_so) == 1 else value
+
+
 def _folder(value: str) -> _Group:
-    return MetadataFilter(key="folders", operator=FilterOperator.CONTAINS, value=value.rstrip("/"))
+    return MetadataFilter(key="folders", operator=FilterOperator.CONTAINS, value=value)
 
 
 def _type(value: str) -> _Group:

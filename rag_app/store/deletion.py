@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from rag_app.disk import sync
-from rag_app.errors import KnowledgeBaseBusy, StorageError, UsageError
+from rag_app.errors import KnowledgeBaseBusy, KnowledgeBaseNotFound, StorageError, UsageError
 from rag_app.store import layout
 from rag_app.store.files import storage_error
 from rag_app.store.records import comparison_runs, conversations, question_sets
@@ -116,7 +116,7 @@ def _checked_base(indexes: Path, name: str) -> Path:
             f"{base} is no knowledge base: it has no {layout.CURRENT} and no generation.", "Check the name."
         )
     if not base.exists():
-        layout.read_current(base)  # says that there is none, and which there are
+        raise KnowledgeBaseNotFound(layout.said_of_missing(base), "Check the name.")
     return base
 
 

@@ -289,13 +289,19 @@ def read_current(base: Path) -> tuple[Path, str]:
 
 
 def _not_found(base: Path) -> KnowledgeBaseNotFound:
-    known = knowledge_base_names(base.parent)
     return KnowledgeBaseNotFound(
-        f"There is no knowledge base '{base.name}' in {base.parent}; there are: {', '.join(known)}."
-        if known
-        else f"There is no knowledge base '{base.name}' in {base.parent}, nor any other.",
-        f"Build it: python -m ingest FOLDER --kb {base.name}",
+        said_of_missing(base),
+        f"Name one of those, or build it: python -m ingest FOLDER --kb {base.name}"
+        if knowledge_base_names(base.parent)
+        else f"Build it: python -m ingest FOLDER --kb {base.name}",
     )
+
+
+def said_of_missing(base: Path) -> str:
+    """Return the sentence that says that there is no such knowledge base, and which there are."""
+    if known := knowledge_base_names(base.parent):
+        return f"There is no knowledge base '{base.name}' in {base.parent}; there are: {', '.join(known)}."
+    return f"There is no knowledge base '{base.name}' in {base.parent}, nor any other."
 
 
 def read_manifest(generation: Path, sha256: str | None = None) -> Manifest:

@@ -41,6 +41,24 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(ingest: Ingest, mix
         "docs/密码.md": "indexed",
     }
     assert all(document["reason"] for document in outcome.report["documents"][:4])
+    assert [document["remedy"] for document in outcome.report["documents"][:3]] == [
+        "Open it and save or export it anew; if it is damaged there too, get another copy.",
+        "Nothing, if no text is meant to be in it; else save it again with its text.",
+        "Correct it, then run again.",
+    ]
+    assert outcome.report["documents"][0]["reason"] == (
+        "It is not a readable PDF: Failed to load document (PDFium: Data format error)."
+    )
+
+
+def test_of_what_has_no_text_alone_no_base_is_made_and_a_folder_with_documents_is_asked_for(
+    ingest: Ingest, docs: Path, tiny_embedder: Path
+) -> None:
+    empty = docs.parent / "empty.md"
+    empty.write_text(" \n")
+    outcome = ingest(empty, "--kb", "kb", "--embed-model", tiny_embedder)
+    assert outcome.code == 2
+    assert "Nothing was changed. Name a folder with documents: " in outcome.err
 
 
 def test_strict_builds_all_the_same_and_exits_with_3(
@@ -66,6 +84,7 @@ def test_records_of_the_same_name_are_indexed_once_and_the_other_reported(
         ("corpus.jsonl#1", "indexed"),
         ("corpus.jsonl#1", "failed"),
     ]
+    assert outcome.report["documents"][1]["remedy"] == "Give each record a name of its own."
 
 
 # Nothing is changed
@@ -90,7 +109,7 @@ def test_a_dry_run_of_an_existing_base_leaves_its_generation(built: Outcome, ing
     [
         pytest.param(["empty", "--kb", "kb"], 2, "Nothing to index in .*no files.*Name a folder", id="empty folder"),
         pytest.param(["missing", "--kb", "kb"], 2, "There is no file or folder missing", id="missing path"),
-        pytest.param(["--kb", "kb"], 2, "A new knowledge base needs documents", id="no source"),
+        pytest.param(["--kb", "kb"], 2, "A new knowledge base needs documents.*FOLDER --kb kb", id="no source"),
         pytest.param(["docs", "--kb", "../../x"], 2, "'../../x' cannot name a knowledge base", id="a path as name"),
         pytest.param(["docs", "--kb", ""], 2, "'' cannot name a knowledge base", id="no name"),
         pytest.param(["docs", "--kb", "kb", "--chunk-tokens", "-1"], 2, "--chunk-tokens", id="negative size"),
@@ -117,6 +136,13 @@ def test_wrong_usage_is_said_in_a_line_and_leaves_nothing_on_the_disk(
     assert outcome.out == ""
     assert "Traceback" not in outcome.err
     assert [path for path in sorted(docs.parent.rglob("*")) if path not in files and path != indexes] == []
+
+
+def test_a_name_that_may_be_mistyped_is_answered_with_those_there_are(built: Outcome, ingest: Ingest) -> None:
+    outcome = ingest("--kb", "bk")
+    assert outcome.code == 2
+    assert "There is no knowledge base 'bk' in " in outcome.err
+    assert "; there are: kb. A new knowledge base needs documents." in outcome.err
 
 
 def test_a_dry_run_and_a_build_without_documents_look_for_no_model(
@@ -329,7 +355,7 @@ def test_a_file_and_a_record_of_the_same_path_do_not_end_the_build(
     assert outcome.code == 0, outcome.err
     same = [one for one in outcome.report["documents"] if one["path"] == "docs/corpus.jsonl#a.md"]
     assert [one["status"] for one in same] == ["indexed", "failed"]
-    assert same[1]["reason"] == "Another document has the same path."
+    assert (same[1]["reason"], same[1]["remedy"]) == ("Another document has the same path.", "Rename one of the two.")
     (docs / "corpus.jsonl").unlink()
     assert ingest("--kb", "kb", "--json").statuses()["docs/corpus.jsonl#a.md"] == "indexed"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ingest.parsing import ParsedDocument, ParsingPlan, TakenOver, parse, plan_p
 from ingest.sources import discover, resolve_sources
 from rag_app.config import Settings, load_settings
 from rag_app.datatypes import DocumentReport, FileStatus
+from rag_app.errors import SandboxError
+from rag_app.sandbox import SandboxPool
 from tests.conftest import TEXTS, SmallBase
 from tests.ingest import bad_files as bad
 
@@ -70,7 +73,18 @@ def test_one_file_that_hangs_its_reader_costs_its_time_and_nothing_else(folder: 
     assert time.monotonic() - started < 20
     assert [found[f"docs/{name}"].status for name in ("a.md", "c.md")] == [FileStatus.INDEXED] * 2
     assert found["docs/b.pdf"].status is FileStatus.FAILED
-    assert found["docs/b.pdf"].remedy or "crashed" in found["docs/b.pdf"].reason
+    assert found["docs/b.pdf"].remedy
+
+
+def test_a_file_whose_reader_crashes_is_worth_a_second_try(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(pool: SandboxPool, calls: Sequence[object]) -> list[Exception]:
+        return [SandboxError("The process that read it broke off.") for _ in calls]
+
+    monkeypatch.setattr(SandboxPool, "call_each", crash)
+    (folder / "a.md").write_text("Text.")
+    (report,) = reports(folder).values()
+    assert (report.status, report.reason) == (FileStatus.FAILED, "The process that read it broke off.")
+    assert report.remedy.startswith("Run the command again; if it comes to the same, ")
 
 
 def test_an_interrupted_build_leaves_no_child_behind(folder: Path) -> None:

@@ -72,7 +72,7 @@ def test_with_nothing_to_tell_there_is_no_table(capsys: pytest.CaptureFixture[st
     out = printed(capsys, GOOD)
     assert out.splitlines() == [
         "BAAI/bge-m3: 2 chunks embedded, 1 known already, 4 a second, 1 cut at the window",
-        "1 files (1 indexed); 3 chunks; 1.2 s",
+        "1 file (1 indexed); 3 chunks; 1.2 s",
         'kb is at gen-00000003. Ask it: rag-app ask "..." --kb kb',
     ]
 

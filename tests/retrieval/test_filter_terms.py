@@ -71,6 +71,7 @@ def meant(base: KnowledgeBase, *terms: str) -> list[str]:
         pytest.param(["document=set/corpus.jsonl#7"], [R7], id="a record"),
         pytest.param(["folder=handbook/en"], [VPN, IT], id="a folder and what is below"),
         pytest.param(["folder=handbook/en/it/"], [IT], id="a folder with a slash"),
+        pytest.param(["folder=en/"], [VPN, IT], id="the end of a folder"),
         pytest.param(["source=notes [old].html"], [NOTES], id="a source that is a file"),
         pytest.param(["source=set"], [R12, R7], id="a source"),
         pytest.param(["type=pdf"], [MIMA, TW], id="a type"),
@@ -118,6 +119,19 @@ def test_an_unknown_key_is_refused_with_those_that_there_are(base: KnowledgeBase
     assert all(key in caught.value.remedy for key in KEYS)
 
 
+def test_the_end_of_a_folder_is_not_enough_where_two_end_so_and_a_whole_one_comes_first(tmp_path: Path) -> None:
+    documents = [
+        (Document(path, f"{number:064}", MD, "en", "", f"text {number}"), [Chunk(path, 0, 0, 6, f"text {number}")])
+        for number, path in enumerate(("a/en/1.md", "b/en/2.md", "c/zh/3.md", "zh/4.md"))
+    ]
+    base = publish_vectors(tmp_path, documents, unit_vectors(4, 4), np.arange(4))[0]
+    with pytest.raises(UsageError, match=r"matches the filter 'folder=en'\. There is: a/en, b/en\."):
+        filters_of(["folder=en"], base)
+    selection = place_table(base).select(filters=filters_of(["folder=zh"], base))
+    assert selection is not None
+    assert list(selection.numbers) == [3]
+
+
 @pytest.mark.parametrize("term", ["", "pdf", "=", "type=", "=pdf", " = "])
 def test_what_is_no_pair_is_refused(base: KnowledgeBase, term: str) -> None:
     with pytest.raises(UsageError, match="expected KEY=VALUE"):
@@ -131,7 +145,7 @@ def test_what_is_no_pair_is_refused(base: KnowledgeBase, term: str) -> None:
         ("document=mima", "There is: handbook/en/it/vpn.md,"),
         ("document=*.docx", "There is: handbook/en"),
         ("document=VPN", f"There is: {IT}, {VPN}."),
-        ("folder=en", "There is: handbook/en, handbook/en/it."),
+        ("folder=EN", "There is: handbook/en, handbook/en/it."),
         ("folder=hand", "There is: handbook, handbook/en, handbook/en/it, handbook/zh."),
         ("folder=/", "There is: handbook,"),
         ("source=en", "There is: handbook, notes [old].html, set."),

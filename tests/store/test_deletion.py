@@ -92,7 +92,7 @@ def test_a_base_is_deleted_whatever_state_it_is_in(small_base: SmallBase, state:
 
 
 def test_a_base_that_is_not_there_is_refused(small_base: SmallBase) -> None:
-    with pytest.raises(KnowledgeBaseNotFound, match="there are: small"):
+    with pytest.raises(KnowledgeBaseNotFound, match=r"there are: small\. Check the name\.$"):
         delete(small_base.indexes, "smal")
     with pytest.raises(KnowledgeBaseNameError):
         delete(small_base.indexes, "../small")

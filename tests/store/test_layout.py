@@ -82,7 +82,7 @@ def test_nothing_published_is_said_with_what_there_is(base: Path, publish: Publi
         layout.read_current(base.parent / "other")
     assert "There is no knowledge base 'other'" in caught.value.found
     assert "there are: kb" in caught.value.found
-    assert caught.value.remedy == "Build it: python -m ingest FOLDER --kb other"
+    assert caught.value.remedy == "Name one of those, or build it: python -m ingest FOLDER --kb other"
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def related_parts(part: Any, kind: str) -> Iterator[Any]:
 
 
 def _unreadable(kind: str, error: BaseException) -> DocumentError:
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     program = kind.split(maxsplit=1)[0]
     return DocumentError(f"It is not a readable {kind} ({reason}).", f"If {program} can open it, save it again there.")
 

@@ -44,7 +44,9 @@ def load_rtf(data: bytes, options: LoadOptions) -> Iterator[Extract]:
     """
     content = data.removeprefix(codecs.BOM_UTF8).lstrip()
     if not content.startswith(b"{\\rtf"):
-        raise DocumentError("It is not a Rich Text file: expected it to begin with {\\rtf.")
+        raise DocumentError(
+            "It is not a Rich Text file: expected it to begin with {\\rtf.", "Give it the ending of what it is."
+        )
     yield _Reader().read(content)
 
 

@@ -21,7 +21,7 @@ from ingest.loaders.pdf.lines import Line, words_in
 from ingest.loaders.pdf.page import PageKind, read_text_layer, seen_places
 from ingest.loaders.pdf.text import PagedText
 from rag_app.dates import stated_day
-from rag_app.errors import DocumentError
+from rag_app.errors import DocumentError, first_line
 from rag_app.text import normalise
 
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD in pdfium's fpdfview.h
@@ -67,7 +67,7 @@ def _open(data: bytes) -> Any:
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == _PASSWORD_ERROR:
             raise DocumentError("It is encrypted: a password is needed.", "Save a copy without one.") from error
-        raise DocumentError(f"It is not a readable PDF ({error}).") from error
+        raise DocumentError(f"It is not a readable PDF: {first_line(error)}.") from error
 
 
 def _check(document: Any, options: LoadOptions) -> None:

@@ -50,7 +50,10 @@ def load_eml(data: bytes, options: LoadOptions) -> Iterator[Extract]:
     except RecursionError as error:
         raise DocumentError("It is not a readable e-mail: its parts are nested too deeply.") from error
     if _KNOWN.isdisjoint(name.lower() for name in message):
-        raise DocumentError("It is not an e-mail: it does not begin with header lines such as From and Subject.")
+        raise DocumentError(
+            "It is not an e-mail: it does not begin with header lines such as From and Subject.",
+            "Give it the ending of what it is.",
+        )
     reader = _Reader()
     reader.add_message(message)
     title = _header(message, "Subject")

@@ -149,7 +149,9 @@ def test_each_line_of_json_lines_is_a_paragraph() -> None:
     ("line", "reason"),
     [
         pytest.param("{'a': 1}", "Line 3 is not JSON: column 2: expected property name", id="no JSON"),
-        pytest.param("{} {}", "Line 3 is not JSON: column 4: Extra data.$", id="two objects"),
+        pytest.param(
+            "{} {}", r"Line 3 is not JSON: column 4: Extra data\. Correct it, then run again\.$", id="two objects"
+        ),
         pytest.param("[" * 200 + "]" * 200, "Line 3 is nested more than 100 levels deep", id="nested"),
     ],
 )
