@@ -95,8 +95,10 @@ def identity_card(knowledge_base: KnowledgeBase) -> dict[str, Any]:
         "bytes": sum(entry.bytes for entry in manifest.files.values()) + manifest_file.stat().st_size,
         "bytes_with_all_versions": bytes_below(knowledge_base.folder.parent),
         "documents": [
-            {"path": path, "title": title, "language": language, "chunks": chunks}
-            for path, title, language, chunks in knowledge_base.chunks.documents()
+            {"path": path, "title": title, "language": language, "date": facts.date, "chunks": chunks}
+            for (path, title, language, chunks), facts in zip(
+                knowledge_base.chunks.documents(), knowledge_base.chunks.all_facts(), strict=True
+            )
         ],
     }
 
@@ -132,7 +134,7 @@ def print_identity_card(card: Mapping[str, Any]) -> None:
     for document in card["documents"]:
         path = printable(document["path"], keep_line_breaks=False)
         noun = "chunk" if document["chunks"] == 1 else "chunks"
-        print(f"  {document['chunks']:>5} {noun:<6}  {document['language']:>3}  {path}")
+        print(f"  {document['chunks']:>5} {noun:<6}  {document['language']:>3}  {document['date']:<10}  {path}")
 
 
 def _print_model(model: Mapping[str, Any]) -> None:

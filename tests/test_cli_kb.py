@@ -46,7 +46,8 @@ def test_kb_list_names_a_damaged_knowledge_base_and_still_lists_the_others(
 
 
 def test_one_document_and_one_chunk_are_said_as_one(run: Run, tmp_path: Path, tiny_embedder: Path) -> None:
-    (tmp_path / "a.md").write_text("An account is locked for 30 minutes.", encoding="utf-8")
+    text = "---\ndate: 2024-03-05\n---\n\nAn account is locked for 30 minutes."
+    (tmp_path / "a.md").write_text(text, encoding="utf-8")
     indexes = tmp_path / "indexes"
     options = ("--kb", "one", "--embed-model", str(tiny_embedder), "--offline")
     built = run_program("ingest", str(tmp_path / "a.md"), "--indexes", str(indexes), *options)
@@ -56,7 +57,7 @@ def test_one_document_and_one_chunk_are_said_as_one(run: Run, tmp_path: Path, ti
     assert run("kb", "list", "--indexes", indexes).out.startswith("one: 1 document, 1 chunk, ")
     shown = run("kb", "show", "one", "--indexes", indexes).out
     assert " 1 document, 1 passage\n" in shown
-    assert "      1 chunk    en  a.md\n" in shown
+    assert "      1 chunk    en  2024-03-05  a.md\n" in shown
 
 
 def test_a_base_that_is_not_there_is_answered_with_those_there_are(run: Run, small_base: SmallBase) -> None:
