@@ -90,8 +90,13 @@ def cite(
     alignments = align([part.text for part in parts], passages, embedder, question)
     sentences = []
     for part, alignment in zip(parts, alignments, strict=True):
-        citations = _citations(part, alignment, passages) or _joined_citations(part, passages, embedder)
-        is_supported = bool(citations) or is_courtesy(part.text)
+        claims_nothing = is_courtesy(part.text)  # a heading stands in its passage, and answers nothing
+        citations = (
+            ()
+            if claims_nothing
+            else _citations(part, alignment, passages) or _joined_citations(part, passages, embedder)
+        )
+        is_supported = bool(citations) or claims_nothing
         sentences.append(Sentence(part.text, citations, is_supported, () if is_supported else alignment.missing))
     for i, sentence in reversed(list(enumerate(sentences[:-1]))):
         following = sentences[i + 1]

@@ -370,3 +370,11 @@ def test_no_answer_is_too_much(answer: str) -> None:
     sentences = cite(answer, [*PASSAGES, *empty])
     assert marked(answer, sentences) is not None
     assert cite(answer, empty[:2]) is not None
+
+
+def test_a_heading_that_leads_up_to_nothing_is_not_cited_although_it_stands_in_the_passage() -> None:
+    rules = Passage(1, "rules.md", None, 0, 60, "Visitor rules: a visit may last two hours. Bring your badge.", (), {})
+    answer = "Visitor rules: [1] Visitor rules: [1]"
+    sentences = cite(answer, [rules])
+    assert [(sentence.citations, sentence.supported) for sentence in sentences] == [((), True)]
+    assert marked(answer, sentences) == "Visitor rules: Visitor rules:"
