@@ -94,7 +94,7 @@
       answer.abstained && "It abstained.",
       answer.abstention,
       answer.sentences.some(([, supported]) => !supported) && "Underlined: no passage supports it.",
-      answer.cut && "The answer ends here because it reached its longest.",
+      answer.cut && "The answer ends here: it reached its longest, or the model repeated itself.",
     ];
     return [body, ...notes.filter(Boolean).map((note) => text("p", "note", note))];
   };
