@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.parsing import ParsedDocument, parse, plan_parsing
+from ingest.parsing import ParsedDocument, parse
+from ingest.parsing_plan import plan_parsing
 from ingest.sources import discover, resolve_sources
 from rag_app.config import ChunkingSettings, load_settings
 from rag_app.models.embedder import CatalogueEmbedding

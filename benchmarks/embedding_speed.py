@@ -28,7 +28,8 @@ from machine import machine
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from ingest.parsing import ParsedDocument, parse, plan_parsing
+from ingest.parsing import ParsedDocument, parse
+from ingest.parsing_plan import plan_parsing
 from ingest.sources import discover, resolve_sources
 from rag_app.config import ChunkingSettings, load_settings
 from rag_app.models import embedder_loading

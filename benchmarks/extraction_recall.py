@@ -23,7 +23,8 @@ from statistics import mean
 
 import lxml.html
 
-from ingest.parsing import ParsedDocument, parse, plan_parsing
+from ingest.parsing import ParsedDocument, parse
+from ingest.parsing_plan import plan_parsing
 from ingest.sources import InputFile, discover, resolve_sources
 from rag_app.config import load_settings
 from rag_app.text import searchable

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from ingest.parsing import ParsedDocument, ParsingPlan, parse, plan_parsing
+from ingest.parsing import ParsedDocument, parse
+from ingest.parsing_plan import ParsingPlan, plan_parsing
 from ingest.sources import discover, resolve_sources
 from rag_app.config import load_settings
 from rag_app.datatypes import DocumentReport, FileStatus

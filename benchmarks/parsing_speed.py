@@ -25,7 +25,8 @@ from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.readers.base import BaseReader
 from llama_index.core.schema import Document
 
-from ingest.parsing import ParsedDocument, parse, plan_parsing
+from ingest.parsing import ParsedDocument, parse
+from ingest.parsing_plan import plan_parsing
 from ingest.sources import discover, resolve_sources
 from rag_app.config import load_settings
 

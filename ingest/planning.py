@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.loaders.registry import FORMATS
-from ingest.parsing import WITHOUT_TEXT, ParsingPlan, plan_parsing
+from ingest.parsing import WITHOUT_TEXT
+from ingest.parsing_plan import ParsingPlan, plan_parsing
 from ingest.sources import InputFile, discover, is_gone, resolve_sources
 from rag_app.build_events import Event, EventHandler, EventKind
 from rag_app.config import ChunkingSettings, Settings

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
     from rag_app.config import Settings
+    from rag_app.errors import ModelError
 
 app = typer.Typer(
     add_completion=False,
@@ -113,13 +114,7 @@ def _ask(
     filters_of(terms, opened)  # what makes no sense is said before models are loaded
     reranker = reranker_of(settings)  # the one that is most likely not at hand
     embedder = embedder_of(opened, embed_model, settings)
-    failure: ModelError | None = None
-    llm: LLM | Literal["quote"] | None = None
-    if with_answer:
-        try:
-            llm = generator_of(settings)
-        except ModelError as error:  # the passages are worth having all the same
-            failure = error
+    llm, failure = _generator(settings) if with_answer else (None, None)
     served = live.verified()  # what is damaged is never answered from
     if served.notice:
         say(f"notice: {served.notice}")
@@ -146,6 +141,16 @@ def _ask(
         failure = error
     if failure is not None:
         raise failure
+
+
+def _generator(settings: Settings) -> tuple[LLM | Literal["quote"] | None, ModelError | None]:
+    """Return the generator, or why there is none: the passages are worth having all the same."""
+    from rag_app.errors import ModelError
+
+    try:
+        return generator_of(settings), None
+    except ModelError as error:
+        return None, error
 
 
 @app.command()

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.parsing import ParsedDocument, ParsingPlan, TakenOver, parse, plan_parsing
+from ingest.parsing import ParsedDocument, TakenOver, parse
+from ingest.parsing_plan import ParsingPlan, plan_parsing
 from ingest.sources import discover, resolve_sources
 from rag_app.config import Settings, load_settings
 from rag_app.datatypes import DocumentReport, FileStatus
