@@ -40,6 +40,9 @@ def ingest(
         typer.Option(help="A Hugging Face id, a folder, or 'bundled'; may be given more than once, and is added."),
     ] = None,
     drop_model: Annotated[list[str] | None, typer.Option(help="An embedding model to remove.")] = None,
+    drop_source: Annotated[
+        list[Path] | None, typer.Option(help="A source to take off, with its documents; it need not be there any more.")
+    ] = None,
     chunk_tokens: Annotated[
         int | None,
         typer.Option(
@@ -73,6 +76,7 @@ def ingest(
         sources=tuple(sources or ()),
         embed_models=tuple(embed_model or ()),
         drop_models=tuple(drop_model or ()),
+        drop_sources=tuple(drop_source or ()),
         chunk_tokens=chunk_tokens,
         overlap=overlap,
         memory_gb=memory_gb,

@@ -5,7 +5,6 @@ This module knows nothing of how anything of it is done, and changes nothing on 
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from pathlib import Path
 from ingest.loaders.registry import FORMATS
 from ingest.parsing import WITHOUT_TEXT
 from ingest.parsing_plan import ParsingPlan, plan_parsing
-from ingest.sources import InputFile, discover, is_gone, resolve_sources
+from ingest.sources import InputFile, absolute_path, discover, is_gone, resolve_sources
 from rag_app.build_events import Event, EventHandler, EventKind
 from rag_app.config import ChunkingSettings, Settings
 from rag_app.datatypes import DocumentReport, FileStatus, Fingerprint
@@ -29,7 +28,7 @@ from rag_app.models.embedder_spec import EmbedderSpec, embedder_name, is_at_hand
 from rag_app.store import layout
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import Exclusion, Manifest, Source
-from rag_app.store.uploads import source_path
+from rag_app.store.uploads import moved_upload
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class BuildRequest:
     sources: tuple[Path, ...] = ()
     embed_models: tuple[str, ...] = ()
     drop_models: tuple[str, ...] = ()
+    drop_sources: tuple[Path, ...] = ()
     chunk_tokens: int | None = None
     overlap: int | None = None
     memory_gb: float | None = None
@@ -87,16 +87,15 @@ def make_plan(request: BuildRequest, settings: Settings, on_event: EventHandler)
     previous = _open_previous(settings.indexes, request)
     # What a damaged base was made of is known as long as a manifest is whole: that is how --rebuild repairs it.
     manifest = previous.manifest if previous else _manifest_to_rebuild(base, on_event) if request.rebuild else None
-    before = tuple(_where_it_is(base, source) for source in manifest.sources) if manifest else ()
-    sources = resolve_sources(request.sources, before, replace=request.replace_sources)
+    sources = resolve_sources(request.sources, _kept_sources(request, base, manifest), replace=request.replace_sources)
     if not sources:
-        raise _without_documents(base)
+        raise _without_sources(base, manifest)
     _check_outside(sources, settings.indexes)
     for source in sources:
         if is_gone(source):
             message = f"warning: the source {source.path} is gone from the disk: its documents are removed."
             on_event(Event(EventKind.MESSAGE, message))
-    excluded = _excluded(request, manifest)
+    excluded = _excluded(request, base, manifest)
     max_bytes = settings.limits.file_megabytes * 1_000_000
     found = discover(sources, max_bytes=max_bytes, passed_over=settings.indexes, excluded=excluded)
     entries = tuple(found)
@@ -117,27 +116,48 @@ def make_plan(request: BuildRequest, settings: Settings, on_event: EventHandler)
     )
 
 
-def _without_documents(base: Path) -> SourceError:
+def _without_sources(base: Path, manifest: Manifest | None) -> SourceError:
     """Return the error of a build without a source; which bases there are tells who has mistyped a name."""
-    known = [] if layout.generations(base) else [layout.said_of_missing(base)]
-    return SourceError(
-        " ".join((*known, "A new knowledge base needs documents.")),
-        f"Name a file or a folder: python -m ingest FOLDER --kb {base.name}",
-    )
+    if manifest is None and layout.generations(base):
+        return SourceError(
+            f"What '{base.name}' was made of is not known.",
+            f"Name its files or folders: python -m ingest FOLDER --kb {base.name} --rebuild",
+        )
+    remedy = f"Name a file or a folder: python -m ingest FOLDER --kb {base.name}"
+    if manifest is not None:
+        return SourceError(f"No source of '{base.name}' would be left.", remedy)
+    return SourceError(" ".join((layout.said_of_missing(base), "A new knowledge base needs documents.")), remedy)
 
 
-def _where_it_is(base: Path, source: Source) -> Source:
-    """Return a source where it lies: an upload moves with its base."""
-    return replace(source, path=str(source_path(base, source)))
+def _kept_sources(request: BuildRequest, base: Path, manifest: Manifest | None) -> tuple[Source, ...]:
+    """Return the sources that a base has, but for those that are to be dropped, which need not be on the disk any more.
+
+    Raises:
+        SourceError: it has no such source.
+    """
+    before = [replace(source, path=_where_it_is(base, source.path)) for source in manifest.sources] if manifest else []
+    dropped = {absolute_path(path) for path in request.drop_sources}
+    unknown = dropped - {source.path for source in before}
+    if unknown:
+        raise SourceError(
+            f"'{base.name}' has no source {min(unknown)}.", f"See those it has: rag-app kb show {base.name}"
+        )
+    return tuple(source for source in before if source.path not in dropped)
+
+
+def _where_it_is(base: Path, path: str) -> str:
+    """Return where a source or a file of one lies: an upload moves with its base."""
+    return absolute_path(moved_upload(base, Path(path)) or Path(path))
 
 
 def _manifest_to_rebuild(base: Path, on_event: EventHandler) -> Manifest | None:
     """Return what is known of a damaged base, and say it where that may be older than what is damaged."""
-    manifest = layout.whole_manifest(base)
+    manifest = layout.whole_manifest(base, may_be_older=True)
     if manifest is None and layout.generations(base):
         message = (
-            f"warning: no manifest of '{base.name}' is whole: its sources, models, settings and the list of what was purged "
-            "are lost. What is named now is built; what was purged has to be purged again."
+            f"warning: no manifest of '{base.name}' can be read, being damaged or of another format: its sources, models, "
+            "settings and the list of what was purged are not known. What is named now is built; what was purged and is "
+            "still there comes back, and has to be purged again."
         )
         on_event(Event(EventKind.MESSAGE, message))
     newest = max((path.name for path in layout.generations(base)), default="")
@@ -166,10 +186,12 @@ def _open_previous(indexes: Path, request: BuildRequest) -> KnowledgeBase | None
     return previous
 
 
-def _excluded(request: BuildRequest, manifest: Manifest | None) -> tuple[Exclusion, ...]:
+def _excluded(request: BuildRequest, base: Path, manifest: Manifest | None) -> tuple[Exclusion, ...]:
     """Return the documents that stay out: those that were purged, but for those whose file is named as a source now."""
-    named = {os.path.abspath(os.path.expanduser(path)) for path in request.sources}  # noqa: PTH111
-    return tuple(exclusion for exclusion in (manifest.excluded if manifest else ()) if exclusion.file not in named)
+    named = {absolute_path(path) for path in request.sources}
+    purged = manifest.excluded if manifest else ()
+    placed = (replace(exclusion, file=_where_it_is(base, exclusion.file)) for exclusion in purged)
+    return tuple(exclusion for exclusion in placed if exclusion.file not in named)
 
 
 def _check_outside(sources: Sequence[Source], indexes: Path) -> None:

@@ -62,8 +62,7 @@ def resolve_sources(given: Sequence[Path], before: Sequence[Source], *, replace:
     sources = [] if replace and given else list(before)
     paths, names = {source.path for source in sources}, {source.name for source in sources}
     for path in given:
-        # os.path takes what Path raises for: an unknown ~user, a name that is too long
-        absolute = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH111
+        absolute = Path(absolute_path(path))
         if not os.path.exists(absolute):  # noqa: PTH110
             raise SourceError(f"There is no file or folder {str(path)[:200]}.", "Check the path.")
         if shown_name(str(absolute)) != str(absolute):
@@ -84,6 +83,12 @@ def resolve_sources(given: Sequence[Path], before: Sequence[Source], *, replace:
     return tuple(sources)
 
 
+def absolute_path(path: Path) -> str:
+    """Return a path as sources are written down: absolute, without `..` and `~`."""
+    # os.path takes what Path raises for: an unknown ~user, a name that is too long
+    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH111
+
+
 def discover(
     sources: Sequence[Source],
     *,
@@ -102,7 +107,7 @@ def discover(
         passed_over: a folder that is no source even inside one: the index root.
         excluded: documents that were purged.
     """
-    walk = _Walk(max_bytes, passed_over.resolve() if passed_over else None, _excluded_records(excluded))
+    walk = _Walk(max_bytes, passed_over.resolve() if passed_over else None, _excluded_records(excluded, sources))
     for source in sources:
         root = Path(source.path)
         try:
@@ -133,14 +138,26 @@ def is_gone(source: Source) -> bool:
 _FileId = tuple[int, int]  # device and inode: the same under whatever name
 
 
-def _excluded_records(excluded: Collection[Exclusion]) -> dict[_FileId, frozenset[str]]:
-    """Return the names of the records that stay out, an empty one for a whole file, by the file as it is there now."""
-    records: dict[_FileId, frozenset[str]] = {}
+def _excluded_records(
+    excluded: Collection[Exclusion], sources: Sequence[Source]
+) -> dict[_FileId | str, frozenset[str]]:
+    """Return the names of the records that stay out, an empty one for a whole file.
+
+    They stand under the file as it is there now, and under its document path: where `shown_name` had to write a name
+    otherwise than it is, the file is not found under what was written.
+    """
+    names = {Path(source.path): Path(source.name) for source in sources}
+    records: dict[_FileId | str, frozenset[str]] = {}
     for exclusion in excluded:
+        file = Path(exclusion.file)
+        known: list[_FileId | str] = [
+            str(names[folder] / file.relative_to(folder)) for folder in (file, *file.parents) if folder in names
+        ]
         with suppress(OSError):  # it is gone
             status = os.stat(exclusion.file)  # noqa: PTH116 - Path raises for a name that is too long
-            identity = (status.st_dev, status.st_ino)
-            records[identity] = records.get(identity, frozenset()) | {exclusion.record}
+            known.append((status.st_dev, status.st_ino))
+        for key in known:
+            records[key] = records.get(key, frozenset()) | {exclusion.record}
     return records
 
 
@@ -154,7 +171,7 @@ class _Walk:
 
     max_bytes: int
     passed_over: Path | None
-    excluded: dict[_FileId, frozenset[str]]
+    excluded: dict[_FileId | str, frozenset[str]]
     seen: dict[_FileId, str] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
 
@@ -224,7 +241,7 @@ class _Walk:
         if not stat.S_ISREG(status.st_mode):
             return DocumentReport(path, FileStatus.SKIPPED, "It is not a regular file.")
         identity = (status.st_dev, status.st_ino)
-        excluded = self.excluded.get(identity, frozenset())
+        excluded = self.excluded.get(identity, frozenset()) | self.excluded.get(path, frozenset())
         if "" in excluded:
             return DocumentReport.purged(path)
         if refusal := self._refusal(path, status.st_size):

@@ -33,7 +33,7 @@ def run_build(
     *,
     models: Sequence[str] = (),
     drop_models: Sequence[str] = (),
-    replace_sources: bool = False,
+    drop_sources: Sequence[Path] = (),
     rebuild: bool = False,
     chunk_tokens: int | None = None,
     offline: bool = False,
@@ -45,11 +45,11 @@ def run_build(
 
     Args:
         name: of the knowledge base.
-        sources: files and folders; none: those that it has.
+        sources: files and folders to add to those that it has.
         indexes: the index root.
         models: embedding models to add.
         drop_models: embedding models to remove.
-        replace_sources: the sources given take the place of those it has.
+        drop_sources: files and folders to take off those that it has.
         rebuild: read every file again.
         chunk_tokens: size of its chunks; None: the default, or what it has.
         offline: never ask the model hub.
@@ -68,7 +68,7 @@ def run_build(
         indexes,
         models=models,
         drop_models=drop_models,
-        replace_sources=replace_sources,
+        drop_sources=drop_sources,
         rebuild=rebuild,
         chunk_tokens=chunk_tokens,
         offline=offline,
@@ -87,7 +87,7 @@ def _command(
     *,
     models: Sequence[str],
     drop_models: Sequence[str],
-    replace_sources: bool,
+    drop_sources: Sequence[Path],
     rebuild: bool,
     chunk_tokens: int | None,
     offline: bool,
@@ -98,7 +98,7 @@ def _command(
     command += ["--kb", name, "--indexes", str(indexes.absolute())]
     command += [part for model in models for part in ("--embed-model", model)]
     command += [part for model in drop_models for part in ("--drop-model", model)]
-    command += ["--replace-sources"] if replace_sources else []
+    command += [part for source in drop_sources for part in ("--drop-source", str(source.absolute()))]
     command += ["--rebuild"] if rebuild else []
     command += [] if chunk_tokens is None else ["--chunk-tokens", str(chunk_tokens)]
     command += ["--offline"] if offline else []

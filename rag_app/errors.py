@@ -13,7 +13,7 @@
     │   ├── KnowledgeBaseEmpty        no vector to search
     │   ├── EmbedderMismatch          no vectors of this embedding model
     │   ├── ReadOnlyStore             a generation is never changed in place
-    │   ├── StorageError              the disk is full, or cannot be written
+    │   ├── StorageError              the disk is full, or cannot be read or written
     │   └── KnowledgeBaseBusy         exit 4   another build holds the lock
     ├── BuildError                    a build that was started as a child failed
     │   └── BuildCancelled            it was ended on request; nothing has changed
@@ -23,6 +23,7 @@
     │   ├── EmbeddingError            vectors that are not finite or not of the promised shape
     │   ├── RerankingError            scores that are not finite, or a question that leaves no room for a passage
     │   └── GenerationError           the generator failed while answering
+    │       └── GeneratorBusy         its turn did not come in time
     ├── PagePictureError              a page of a document that cannot be shown as a picture
     └── DocumentError                 one file; caught by the build, which puts it in the report
         └── SandboxError              the process that read it was killed at a limit, or crashed
@@ -104,7 +105,7 @@ class ReadOnlyStore(KnowledgeBaseError):
 
 
 class StorageError(KnowledgeBaseError):
-    """The disk is full, or the folder cannot be written."""
+    """The disk is full, or a file or folder cannot be read or written by this user."""
 
 
 class EmbedderMismatch(KnowledgeBaseError):
@@ -152,6 +153,10 @@ class RerankingError(ModelError):
 
 class GenerationError(ModelError):
     """The generator failed while writing an answer."""
+
+
+class GeneratorBusy(GenerationError):
+    """The generator wrote for others so long that the turn of this answer did not come in time."""
 
 
 class PagePictureError(RagAppError):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from rag_app.config import SandboxSettings
 from rag_app.datatypes import Box
-from rag_app.errors import DocumentError, PagePictureError
+from rag_app.errors import DocumentError, PagePictureError, StorageError
 from rag_app.sandbox import SandboxLimits, SandboxPool
 from rag_app.store.uploads import files_of
 
@@ -89,7 +89,7 @@ def page_picture(
         with _drawing, SandboxPool(_DRAWN_BY, limits, workers=1) as pool:
             drawn = pool.call(argument, data)
         return PagePicture(base64.b64decode(drawn["png"], validate=True), page, bool(drawn["is_marked"]))
-    except DocumentError as error:
+    except (DocumentError, StorageError) as error:
         found = f"Page {page} of {document_path} cannot be drawn: {error.found}"
         raise _no_picture(PictureProblem.NOT_DRAWN, found) from error
     except (LookupError, ValueError, TypeError) as error:  # a child that was taken over says what it likes

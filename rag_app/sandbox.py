@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rag_app.errors import DocumentError, SandboxError
+from rag_app.errors import DocumentError, SandboxError, StorageError
 
 LENGTH = struct.Struct(">Q")  # goes before every message
 _PIECE = 1 << 16  # what a pipe holds
@@ -79,6 +79,7 @@ class SandboxPool:
         Raises:
             DocumentError: raised by the function itself, or an error that it did not foresee.
             SandboxError: killed at a limit, or crashed.
+            StorageError: no child can be started here, whatever the call.
         """
         (outcome,) = self._in_a_child([(argument, data)], seconds)
         if isinstance(outcome, DocumentError):
@@ -91,6 +92,9 @@ class SandboxPool:
         Returns:
             For each call the value, or the DocumentError that `call` would raise. Where the child was killed or crashed, each
             is run again by itself: one bad call costs the others nothing but time.
+
+        Raises:
+            StorageError: no child can be started here, whatever the calls.
         """
         try:
             return self._in_a_child(calls, None)
@@ -186,18 +190,24 @@ class _Child:
         return self._process
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._folder = tempfile.mkdtemp(prefix="rag-app-")
+        self._folder = _new_folder()
         settings = json.dumps({"function": self._function, "folder": self._folder, "limits": asdict(self._limits)})
         path = json.dumps([entry for entry in sys.path if entry] + [str(Path(__file__).parent.parent)])
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", "-c", _START, path, settings],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_environment(self._folder),
-            cwd=self._folder,
-            start_new_session=True,  # so that what it starts is killed with it, and Ctrl-C is the parent's to answer
-        )
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-X", "utf8", "-c", _START, path, settings],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_environment(self._folder),
+                cwd=self._folder,
+                start_new_session=True,  # so that what it starts is killed with it, and Ctrl-C is the parent's to answer
+            )
+        except OSError as error:
+            raise StorageError(
+                f"The process to read files in cannot be started: {error}.",
+                "Close other programs, or have fewer files read at once: RAG_APP_SANDBOX__WORKERS=1",
+            ) from error
         for stream in (process.stdin, process.stdout):
             assert stream is not None
             os.set_blocking(stream.fileno(), False)
@@ -220,7 +230,7 @@ class _Child:
         if self._is_stopped or self._process is None:
             return SandboxError("It was not read: the program is ending.")
         try:
-            code = self._process.wait(timeout=1)
+            code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:  # it has closed its pipe and lives on
             return SandboxError("The process that read it broke off.")
         if code == -signal.SIGXCPU:
@@ -229,6 +239,16 @@ class _Child:
         return SandboxError(
             f"The process that read it crashed, or wanted more than {self._limits.memory_megabytes} MB of memory ({how})."
         )
+
+
+def _new_folder() -> str:
+    try:
+        return tempfile.mkdtemp(prefix="rag-app-")
+    except OSError as error:  # its text names the folder
+        raise StorageError(
+            f"No folder for temporary files can be made: {error}.",
+            "Make room there and see that it can be written, or name another with room: export TMPDIR=FOLDER",
+        ) from error
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -13,9 +13,12 @@ from rag_app.doctor import examination, program
 from rag_app.doctor.examination import examine
 from rag_app.doctor.findings import Finding, State
 from rag_app.doctor.program import REQUIRED_OPTIONS, check_program, check_reading, check_serving, options_in_force
-from rag_app.errors import ModelLoadError
+from rag_app.errors import ConfigurationError, ModelLoadError
+from rag_app.models import device
+from rag_app.models.catalogue import load_catalogue
 from tests.commands import Run
 from tests.conftest import REPOSITORY, MakeBase, SmallBase
+from tests.fakes import fake_fingerprint
 from tests.ui.server import free_port
 
 SAFE = dict(REQUIRED_OPTIONS)
@@ -89,6 +92,7 @@ def test_a_full_disk_is_said_before_a_build_fails(tmp_path: Path, monkeypatch: p
         ({"RAG_APP_GENERATOR": "served:x"}, "server_not_set", State.WRONG),
         ({"RAG_APP_RERANKER": "BAAI/bge-reranker-base"}, "reranker_missing", State.WRONG),
         ({"RAG_APP_EMBED_MODEL": "bundled"}, "embedder", State.FINE),
+        ({"RAG_APP_EMBED_MODEL": "served:x"}, "embedder_server_not_set", State.NOTE),
         ({"RAG_APP_DEVICE": "cuda"}, "device_unusable", State.WRONG),
     ],
     ids=str,
@@ -103,6 +107,28 @@ def test_what_the_settings_name_is_looked_for(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert findings_of(load_settings(indexes=tmp_path))[key].state is state
+
+
+@pytest.mark.parametrize("model", ["served:mine", "nvidia/NV-Embed-v2"])
+def test_a_model_that_a_server_runs_is_not_to_be_installed(make_base: MakeBase, model: str) -> None:
+    base = make_base(fingerprints=(fake_fingerprint(model, revision="served"),))
+    missing = findings_of(load_settings(indexes=base.indexes))["base_server_not_set"]
+    assert missing.state is State.WRONG
+    assert missing.command == "export RAG_APP_MODELS__SERVED_URL=http://127.0.0.1:8000/v1"
+
+
+@pytest.mark.parametrize("there", ["cuda", "cpu", None])
+def test_the_default_generator_is_that_of_the_device_that_auto_stands_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: str | None
+) -> None:
+    def resolved(_: str) -> str:
+        if there is None:
+            raise ConfigurationError("There is none.", "")
+        return there
+
+    monkeypatch.setattr(device, "resolve_device", resolved)
+    expected = load_catalogue().default_generator(on_gpu=there == "cuda").id
+    assert expected in findings_of(load_settings(indexes=tmp_path))["generator_missing"].saying
 
 
 def test_a_server_is_only_asked_where_one_is_set_and_its_silence_is_wrong(

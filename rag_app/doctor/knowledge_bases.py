@@ -16,7 +16,7 @@ from shlex import quote
 
 from rag_app.config import Settings
 from rag_app.doctor.findings import Finding, Section, State, found, found_error, with_root
-from rag_app.errors import KnowledgeBaseError
+from rag_app.errors import KnowledgeBaseError, StorageError
 from rag_app.store import layout
 from rag_app.store.knowledge_base import KnowledgeBase
 
@@ -73,13 +73,13 @@ def check_knowledge_bases(settings: Settings) -> Iterator[Finding]:
 def _check_base(name: str, settings: Settings) -> Iterator[Finding]:
     try:
         base = KnowledgeBase.open(settings.indexes, name)
+    except StorageError as error:
+        command = f"chmod -R u+rX {quote(str(settings.indexes / name))}"
+        detail = error.found
+        yield found(Section.KNOWLEDGE_BASES, State.WRONG, "base_unreadable", command=command, detail=detail, name=name)
+        return
     except KnowledgeBaseError as error:
         yield _rooted(found_error(Section.KNOWLEDGE_BASES, State.WRONG, "base_damaged", error, name=name), settings)
-        return
-    except OSError as error:
-        detail = f"{error.filename}: {error.strerror}"
-        command = f"chmod -R u+rX {quote(str(settings.indexes / name))}"
-        yield found(Section.KNOWLEDGE_BASES, State.WRONG, "base_unreadable", command=command, detail=detail, name=name)
         return
     with suppress(KnowledgeBaseError):
         base.close()

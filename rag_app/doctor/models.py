@@ -13,15 +13,16 @@ from urllib.parse import urlsplit
 
 from rag_app.config import Settings
 from rag_app.doctor.findings import Finding, Section, State, found, found_error
-from rag_app.errors import KnowledgeBaseError, RagAppError
-from rag_app.models.catalogue import BUNDLED, QUOTE, Catalogue, GeneratorRow, load_catalogue, user_data_folder
+from rag_app.errors import ConfigurationError, KnowledgeBaseError, RagAppError
+from rag_app.models.catalogue import BUNDLED, QUOTE, GeneratorRow, load_catalogue, user_data_folder
 from rag_app.models.conversion import gguf_file_of
-from rag_app.models.embedder_spec import SERVED, catalogue_row, embedder_name, is_at_hand
+from rag_app.models.embedder_spec import SERVED, catalogue_row, embedder_name, is_at_hand, is_served
 from rag_app.models.hub import BUNDLED_PACKAGES_COMMAND, find_on_machine, locate, package_folder
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import knowledge_base_names
 
 _CONNECT_SECONDS = 2.0
+_SET_SERVER = "export RAG_APP_MODELS__SERVED_URL=http://127.0.0.1:8000/v1"
 
 
 def check_models_of_bases(settings: Settings) -> Iterator[Finding]:
@@ -41,15 +42,18 @@ def check_models_of_bases(settings: Settings) -> Iterator[Finding]:
             if model not in at_hand:
                 # without any of its models a base cannot be asked at all
                 state = State.NOTE if at_hand else State.WRONG
-                command = f"rag-app models install {_install_name(model)}"
-                yield found(Section.MODELS, state, "base_model_missing", command=command, name=name, model=model)
+                key = "base_server_not_set" if is_served(model) else "base_model_missing"
+                yield found(Section.MODELS, state, key, command=_command_for(model), name=name, model=model)
         if models and len(at_hand) == len(models):
             yield found(Section.MODELS, State.FINE, "base_models", name=name, models=", ".join(models))
 
 
-def _install_name(model: str) -> str:
+def _command_for(model: str) -> str:
+    """Return what brings an embedding model that is not at hand."""
+    if is_served(model):
+        return _SET_SERVER
     row = catalogue_row(model)
-    return (row.alias or row.id) if row is not None else model.partition("@")[0]
+    return f"rag-app models install {(row.alias or row.id) if row is not None else model.partition('@')[0]}"
 
 
 def check_default_embedder(settings: Settings) -> Iterator[Finding]:
@@ -60,13 +64,12 @@ def check_default_embedder(settings: Settings) -> Iterator[Finding]:
         return
     row = catalogue_row(name)
     size = f"{row.download_gb:g} GB" if row is not None else "?"
-    command = f"rag-app models install {_install_name(name)}"
-    yield found(Section.MODELS, State.NOTE, "embedder_missing", command=command, model=name, size=size)
+    key = "embedder_server_not_set" if is_served(name) else "embedder_missing"
+    yield found(Section.MODELS, State.NOTE, key, command=_command_for(name), model=name, size=size)
 
 
 def check_generator(settings: Settings) -> Iterator[Finding]:
     """Say whether what writes the answers is there: on this machine, or at a server that was configured."""
-    catalogue = load_catalogue()
     chosen = settings.generator
     if chosen == QUOTE:
         yield found(Section.MODELS, State.FINE, "generator_quote")
@@ -74,36 +77,32 @@ def check_generator(settings: Settings) -> Iterator[Finding]:
     if chosen is not None and chosen.startswith(SERVED):
         yield from _check_server(chosen, settings.models.served_generator_url or settings.models.served_url)
         return
+    catalogue = load_catalogue()
+    name = chosen or catalogue.default_generator(on_gpu=_is_gpu(settings.device)).id
     try:
-        row = _located(chosen, catalogue, settings)
+        if gguf_file_of(name) is None:
+            locate(name, catalogue.generator(name), kind="generator", offline=True, hub=settings.models.hub)
     except RagAppError as error:
-        name = chosen or catalogue.default_generator(on_gpu=settings.device == "cuda").id
         state = State.NOTE if chosen is None else State.WRONG
         yield found_error(Section.MODELS, state, "generator_missing", error, model=name)
         return
-    name = chosen or (row.id if row is not None else "")
     yield found(Section.MODELS, State.FINE, "generator", model=name)
 
 
-def _located(chosen: str | None, catalogue: Catalogue, settings: Settings) -> GeneratorRow | None:
-    """Find a generator's files, and return its row.
+def _is_gpu(device: str) -> bool:
+    """Whether a generator would run on a GPU."""
+    from rag_app.models.device import resolve_device
 
-    Raises:
-        RagAppError: it is not on this machine, or not whole.
-    """
-    name = chosen or catalogue.default_generator(on_gpu=settings.device == "cuda").id
-    if gguf_file_of(name) is not None:
-        return None
-    row = catalogue.generator(name)
-    locate(name, row, kind="generator", offline=True, hub=settings.models.hub)
-    return row
+    try:
+        return resolve_device(device) == "cuda"
+    except ConfigurationError:
+        return False  # the check of the device says it
 
 
 def _check_server(model: str, url: str) -> Iterator[Finding]:
     """Say whether a server that the user configured answers; nothing is asked of it."""
     if not url:
-        command = "export RAG_APP_MODELS__SERVED_URL=http://127.0.0.1:8000/v1"
-        yield found(Section.MODELS, State.WRONG, "server_not_set", command=command, model=model)
+        yield found(Section.MODELS, State.WRONG, "server_not_set", command=_SET_SERVER, model=model)
         return
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))

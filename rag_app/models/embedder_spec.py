@@ -112,6 +112,11 @@ def catalogue_row(model_id: str) -> EmbedderRow | None:
     return _parsed(model_id).row
 
 
+def is_served(model_id: str) -> bool:
+    """Whether a server runs a model: its name says so, or its row."""
+    return _is_served(_parsed(model_id))
+
+
 def is_at_hand(model_id: str, models: ModelSettings) -> bool:
     """Whether a model can be resolved without fetching anything: it is on the machine, or a server is configured for it."""
     wanted = _parsed(model_id)

@@ -113,7 +113,7 @@ def _values(key: str, knowledge_base: KnowledgeBase) -> Collection[str]:
     by_key: dict[str, Callable[[], Collection[str]]] = {
         _DOCUMENT: lambda: [one.path for one in facts],
         "folder": lambda: with_those_above(values.folders),
-        "source": lambda: {one.path.partition("/")[0] for one in facts},
+        "source": lambda: {one.file.partition("/")[0] for one in facts},
         "type": lambda: choices_of(knowledge_base).types,
         "language": lambda: choices_of(knowledge_base).languages,
         "script": lambda: {script for _, script in values.languages if script},
@@ -136,9 +136,9 @@ def _document(value: str, facts: Sequence[DocumentFacts]) -> _Group:
     """A path, else the name of a file, else the file of records, else a pattern of either."""
     ways: tuple[Callable[[DocumentFacts], bool], ...] = (
         lambda one: one.path == value,
-        lambda one: one.path.rpartition("/")[2] == value,
+        lambda one: _without_folder(one) == value,
         lambda one: one.path.startswith(f"{value}#") or f"/{value}#" in one.path,
-        lambda one: fnmatchcase(one.path, value) or fnmatchcase(one.path.rpartition("/")[2], value),
+        lambda one: fnmatchcase(one.path, value) or fnmatchcase(_without_folder(one), value),
     )
     found: list[str] = []
     for is_meant in ways:
@@ -146,6 +146,11 @@ def _document(value: str, facts: Sequence[DocumentFacts]) -> _Group:
         if found:
             break
     return MetadataFilter(key="document", operator=FilterOperator.IN, value=found)
+
+
+def _without_folder(facts: DocumentFacts) -> str:
+    """Return the name of a document's file, of a record with its own."""
+    return facts.path[facts.file.rfind("/") + 1 :]
 
 
 def _whole_folder(value: str, knowledge_base: KnowledgeBase) -> str:

@@ -27,10 +27,10 @@ _READ_AT_ONCE = 1000  # SQLite takes so many numbers in one query, and some tens
 def document_metadata(facts: DocumentFacts) -> dict[str, str | list[str] | None]:
     """Return what a node says of its document.
 
-    `folder` is the path without the file's name, `folders` that and every folder above it, `source` the outermost.
+    `folder` is the path of its file without the file's name, `folders` that and every folder above it, `source` the outermost.
     `date` is None where it is not known.
     """
-    *parents, file_name = facts.path.split("/")
+    *parents, file_name = facts.file.split("/")
     folders = ["/".join(parents[:depth]) for depth in range(1, len(parents) + 1)]
     return {
         "document": facts.path,

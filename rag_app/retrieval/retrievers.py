@@ -1,7 +1,7 @@
 """Question to passages: the LlamaIndex retriever over a knowledge base, dense, by keyword, or both fused in two stages.
 
-Whatever ranks, every passage carries its cosine (where there is an embedder) and its BM25 score, each under its name, and the
-percentile of the one that ranks. This module knows nothing of prompts or answers.
+Whatever ranks, every passage carries its cosine (where there is an embedder, and it has a vector) and its BM25 score, each
+under its name, and the percentile of the one that ranks. This module knows nothing of prompts or answers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rag_app.retrieval.question_vector import question_vector
 from rag_app.retrieval.second_stage import SentenceEmbedder, evidence_of
 from rag_app.store.keywords import QuestionWords
 from rag_app.store.knowledge_base import KnowledgeBase
-from rag_app.store.vectors import VectorIndex
+from rag_app.store.vectors import WITHOUT_VECTOR, VectorIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,6 +94,8 @@ class KnowledgeBaseRetriever(BaseRetriever):
         if self._null_scores is not None:
             compared = scores if found.evidence is None else scores | {"evidence": found.evidence}
             scores["percentile"] = self._null_scores.percentiles(self._settings.retriever, compared, size_of(words))
+        if found.cosines is not None:  # a passage that has no vector has no cosine to show
+            scores["cosine"] = np.where(found.cosines == WITHOUT_VECTOR, np.nan, found.cosines)
         order = best(ranking, self._settings.top_k)
         return self._nodes(found.numbers, scores, ranking, order, spans)
 

@@ -77,7 +77,13 @@ _CHUNK_COLUMNS = (
     "SELECT chunks.number, documents.path, places.ordinal, places.start, places.end, chunks.text, places.page, "
     "places.last_page, chunks.heading_path, chunks.table_header, places.name FROM"
 )
-_FACTS = "SELECT path, media_type, language, script, coalesce(nullif(title, ''), name), date FROM documents"
+# Of a record, the file it lies in. What a record is called may hold any `/`, and a file's name any `#`: the two kinds of file
+# that hold records (`ingest.loaders.records`) tell where the one ends and the other begins.
+_FILE = (
+    "CASE media_type WHEN 'application/json' THEN substr(path, 1, instr(lower(path) || '.json#', '.json#') + 4) "
+    "WHEN 'application/jsonl' THEN substr(path, 1, instr(lower(path) || '.jsonl#', '.jsonl#') + 5) ELSE path END"
+)
+_FACTS = f"SELECT path, media_type, language, script, coalesce(nullif(title, ''), name), date, {_FILE} FROM documents"  # noqa: S608
 _PLACES = "SELECT chunk, path, page, last_page, start, end FROM places JOIN documents ON documents.number = document"
 _AT_FIRST_PLACE = (
     f"{_CHUNK_COLUMNS} chunks JOIN places ON (places.document, places.ordinal) = (chunks.document, chunks.ordinal) "
@@ -87,7 +93,11 @@ _AT_FIRST_PLACE = (
 
 @dataclass(frozen=True)
 class DocumentFacts:
-    """What is known of a document but for its text. `title` is its own, or the name that stands for it."""
+    """What is known of a document but for its text.
+
+    `title` is its own, or the name that stands for it; `file` the path of the file it was read from, which has other records
+    where it is one.
+    """
 
     path: str
     media_type: str
@@ -95,6 +105,7 @@ class DocumentFacts:
     script: str
     title: str
     date: str
+    file: str
 
 
 @dataclass(frozen=True)
@@ -271,7 +282,8 @@ class ChunkStore:
         """Return which folders, types, languages and dates there are, without a row for each document."""
         # What is trimmed from the end of a path is whatever is no `/`: the name of the file.
         folders = self._rows(
-            "SELECT DISTINCT rtrim(rtrim(path, replace(path, '/', '')), '/') FROM documents ORDER BY 1"
+            "SELECT DISTINCT rtrim(rtrim(file, replace(file, '/', '')), '/') "  # noqa: S608 - constants
+            f"FROM (SELECT {_FILE} AS file FROM documents) ORDER BY 1"
         )
         rows = self._rows(  # one pass over the file: it holds the texts as well
             "SELECT media_type, language, script, coalesce(min(nullif(date, '')), ''), max(date), sum(date = '') "

@@ -48,6 +48,7 @@ class KnowledgeBase:
             KnowledgeBaseNotFound: nothing of that name.
             KnowledgeBaseDamaged: a file is missing or differs, by name.
             FormatVersionError: made by another version.
+            StorageError: it is not readable.
         """
         base = indexes / layout.checked_name(name)
         for _ in range(_OPEN_ATTEMPTS):

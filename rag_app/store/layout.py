@@ -20,6 +20,7 @@ This module knows nothing of what is inside the files of a generation, and chang
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
@@ -35,6 +36,7 @@ from rag_app.errors import (
     KnowledgeBaseError,
     KnowledgeBaseNameError,
     KnowledgeBaseNotFound,
+    StorageError,
 )
 from rag_app.store.files import FileSum, file_sum
 
@@ -72,7 +74,8 @@ class Source:
 class Exclusion:
     """A document that was purged, by its path: it stays out, under whatever name its file is found, until that is named.
 
-    `file` is where its file lies, `record` its name there, empty for a whole file.
+    `file` is where its file lies, a name that is no Unicode written as in `path`; `record` is its name there, empty for a whole
+    file.
     """
 
     path: str
@@ -114,8 +117,13 @@ class Manifest:
         return _json(values | {"sum": _sum(values)})
 
     @classmethod
-    def from_json(cls, content: bytes, where: Path) -> Manifest:
+    def from_json(cls, content: bytes, where: Path, *, may_be_older: bool = False) -> Manifest:
         """Read a manifest.json and check that it is as it was written.
+
+        Args:
+            content: of the file.
+            where: its path.
+            may_be_older: take one of an older format, too, where it has the fields of this one.
 
         Raises:
             FormatVersionError: another format version.
@@ -125,7 +133,8 @@ class Manifest:
         try:
             values = json.loads(content)
             version = values["format_version"]
-            if version != FORMAT_VERSION:
+            is_older = isinstance(version, int) and version < FORMAT_VERSION
+            if version != FORMAT_VERSION and not (may_be_older and is_older):
                 raise _other_version(where, version)
             values.pop("sum")
             manifest = cls(
@@ -224,12 +233,15 @@ def knowledge_base_names(indexes: Path) -> list[str]:
 
 
 def _is_base(path: Path) -> bool:
-    return (path / CURRENT).is_file() or bool(generations(path))
+    try:
+        return (path / CURRENT).is_file() or bool(generations(path))
+    except (PermissionError, StorageError):  # that of another user, most likely: who opens it is told so
+        return True
 
 
 def is_of_a_base(base: Path) -> bool:
     """Whether a folder is that of a knowledge base, or what a first build that failed has left of one."""
-    return any((base / name).exists() for name in (CURRENT, WRITER_LOCK)) or bool(generations(base))
+    return _is_base(base) or any((base / name).exists() for name in (CURRENT, WRITER_LOCK))
 
 
 def holds_something_else(base: Path) -> bool:
@@ -244,11 +256,17 @@ def holds_something_else(base: Path) -> bool:
 
 
 def generations(base: Path) -> list[Path]:
-    """Return the folders of the generations that are there, oldest first; none where the base is gone."""
+    """Return the folders of the generations that are there, oldest first; none where the base is gone.
+
+    Raises:
+        StorageError: the base is not readable.
+    """
     try:
         return sorted(path for path in base.iterdir() if _GENERATION.fullmatch(path.name) and path.is_dir())
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except PermissionError as error:
+        raise _unreadable(base, error, base) from error
 
 
 def generation_name(number: int) -> str:
@@ -272,6 +290,7 @@ def read_current(base: Path) -> tuple[Path, str]:
     Raises:
         KnowledgeBaseNotFound: nothing was ever published there.
         KnowledgeBaseDamaged: CURRENT is gone or does not name a generation that is there.
+        StorageError: the base is not readable.
     """
     path = base / CURRENT
     try:
@@ -281,11 +300,23 @@ def read_current(base: Path) -> tuple[Path, str]:
             raise KnowledgeBaseDamaged(f"{path} is missing.", build_command(base)) from error
         raise _not_found(base) from error
     except OSError as error:
-        raise KnowledgeBaseDamaged(f"{path} cannot be read: {error.strerror}.", rebuild_command(base)) from error
+        raise _unreadable(path, error, base) from error
     found = _CURRENT.fullmatch(content.decode("ascii", "replace"))
     if found is None or not (base / found[1]).is_dir():
         raise KnowledgeBaseDamaged(f"{path} names no generation that is there.", build_command(base))
     return base / found[1], found[2]
+
+
+def _unreadable(path: Path, error: OSError, base: Path) -> KnowledgeBaseError:
+    """Return what is said of a file or folder of a base that cannot be read: it may be damaged, or only not be ours to read."""
+    found = f"{path} cannot be read: {error.strerror}."
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return StorageError(
+            found,
+            f"Make it readable: chmod -R u+rX {base}; if it belongs to another user, ask that user, "
+            "or choose another index root: --indexes FOLDER",
+        )
+    return KnowledgeBaseDamaged(found, rebuild_command(base))
 
 
 def _not_found(base: Path) -> KnowledgeBaseNotFound:
@@ -314,14 +345,13 @@ def read_manifest(generation: Path, sha256: str | None = None) -> Manifest:
     Raises:
         KnowledgeBaseDamaged: a file is missing or differs, by name.
         FormatVersionError: another format version.
+        StorageError: a file is not readable.
     """
     path = generation / MANIFEST
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise KnowledgeBaseDamaged(
-            f"{path} cannot be read: {error.strerror}.", rebuild_command(path.parent.parent)
-        ) from error
+        raise _unreadable(path, error, generation.parent) from error
     manifest = Manifest.from_json(content, path)
     if manifest.generation != generation.name:
         raise KnowledgeBaseDamaged(f"{path} is that of {manifest.generation}.", rebuild_command(path.parent.parent))
@@ -341,12 +371,16 @@ def check_sizes(generation: Path, manifest: Manifest) -> None:
 
     Raises:
         KnowledgeBaseDamaged: the first that has not, by name.
+        StorageError: the first that is in a folder that is not readable.
     """
     for name, entry in manifest.files.items():
         file = generation / name
-        if not file.is_file():
+        try:
+            found = file.stat().st_size if file.is_file() else None
+        except OSError as error:
+            raise _unreadable(file, error, generation.parent) from error
+        if found is None:
             raise KnowledgeBaseDamaged(f"{file} is missing.", rebuild_command(generation.parent))
-        found = file.stat().st_size
         if found != entry.bytes:
             raise KnowledgeBaseDamaged(
                 f"{file} is damaged: {found} bytes instead of {entry.bytes}.", rebuild_command(generation.parent)
@@ -377,8 +411,16 @@ def file_problem(generation: Path, manifest: Manifest, name: str) -> str:
     return "" if found == expected else f"{file} is damaged: its sum is not the one in the manifest."
 
 
-def whole_manifest(base: Path) -> Manifest | None:
-    """Return the newest manifest that is whole itself, whatever has become of the files it lists; else None."""
+def whole_manifest(base: Path, *, may_be_older: bool = False) -> Manifest | None:
+    """Return the newest manifest that is whole itself, whatever has become of the files it lists; else None.
+
+    Args:
+        base: the folder of the knowledge base.
+        may_be_older: take one of an older format as well: what a base was made of is told by it.
+
+    Raises:
+        StorageError: the base is not readable.
+    """
     try:
         candidates = [read_current(base)[0]]
     except KnowledgeBaseError:
@@ -387,7 +429,7 @@ def whole_manifest(base: Path) -> Manifest | None:
     for generation in candidates:
         try:
             path = generation / MANIFEST
-            return Manifest.from_json(path.read_bytes(), path)
+            return Manifest.from_json(path.read_bytes(), path, may_be_older=may_be_older)
         except (KnowledgeBaseError, OSError):
             continue
     return None

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rag_app.errors import FormatVersionError, KnowledgeBaseDamaged, KnowledgeBaseError
+from rag_app.errors import FormatVersionError, KnowledgeBaseDamaged, KnowledgeBaseError, StorageError
 from rag_app.store import layout
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.layout import Manifest
@@ -157,10 +157,10 @@ class LiveKnowledgeBase:
         checks, self._checks = self._checks, {}
         try:
             return Served(*self._open(*layout.read_current(self._base), checks))
-        except (KnowledgeBaseDamaged, FormatVersionError) as error:
+        except (KnowledgeBaseDamaged, FormatVersionError, StorageError) as error:
             problem: KnowledgeBaseError = _afresh(error)
         for folder in self._others(current):
-            with suppress(KnowledgeBaseDamaged, FormatVersionError):
+            with suppress(KnowledgeBaseDamaged, FormatVersionError, StorageError):
                 knowledge_base, check = self._open(folder, None, checks)
                 answers = f"Answers come from {Served(knowledge_base, check).version}, the newest that is whole."
                 return Served(knowledge_base, check, f"{problem.found} {answers} {problem.remedy}".strip())
@@ -172,10 +172,7 @@ class LiveKnowledgeBase:
         A generation that the live one does not keep, or that was never committed, is none of them. Where CURRENT or the live
         manifest is damaged, nothing says which those are.
         """
-        try:
-            folders = layout.generations(self._base)[::-1]
-        except FileNotFoundError:  # the whole base is being deleted
-            return []
+        folders = layout.generations(self._base)[::-1]
         live = layout.whole_manifest(self._base)
         if live is None or layout.current_text(live).encode() != current:
             return folders
@@ -209,7 +206,7 @@ class LiveKnowledgeBase:
         knowledge_base = KnowledgeBase(self._name, folder, manifest)
         _ = knowledge_base.keywords
         for model in knowledge_base.models:
-            knowledge_base.vectors(model)
+            knowledge_base.null_scores(model)  # opens the vectors, too
         return knowledge_base
 
     def _damaged(self, found: str) -> KnowledgeBaseDamaged:

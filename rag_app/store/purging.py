@@ -89,8 +89,16 @@ def purge(indexes: Path, name: str, paths: Sequence[str], announce: Announce) ->
             versions.append(version)
         removed, before = _removed(versions, list(dict.fromkeys(paths)))
         if not removed:
+            _forget(base, before)
             return PurgeReport(name, live.generation, (), before)
         return _Purge(base, versions, removed, before).run(announce)
+
+
+def _forget(base: Path, paths: Sequence[str]) -> None:
+    """Remove what the app keeps of documents: conversations, evaluations, drafted questions."""
+    for path in paths:
+        for kept in (conversations, comparison_runs, question_sets):
+            kept.forget(base.parent, base.name, path)
 
 
 def _older(live: KnowledgeBase) -> Iterator[KnowledgeBase]:
@@ -170,13 +178,12 @@ class _Purge:
             f"{layout.OUTCOMES}*"
         ):  # with its journal; it holds passages and answers
             file.unlink()
-        for path in self._removed:
-            for kept in (conversations, comparison_runs, question_sets):
-                kept.forget(self._base.parent, self._live.name, path)
         self._remove_uploads()
         calibrations = remove_calibrations(self._base)
         draft = self._draft(announce)
         manifest = publish(self._base, draft)
+        # After the commit: from then on nothing of them is kept anew. What a killed purge has left is forgotten as well.
+        _forget(self._base, (*self._removed, *self._before))
         traces = search_traces(
             self._base,
             self._gone,

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from stat import S_ISREG
 
-from rag_app.errors import FormatVersionError, KnowledgeBaseError
+from rag_app.errors import FormatVersionError, KnowledgeBaseError, KnowledgeBaseNotFound, StorageError
 from rag_app.store import layout
 from rag_app.store.writer import is_being_written
 
@@ -22,6 +22,7 @@ class BaseState(StrEnum):
     READY = "ready"
     BUSY = "busy"  # something writes it; what was live before still is
     DAMAGED = "damaged"
+    UNREADABLE = "unreadable"  # not ours to read; nothing says that it is damaged
     OTHER_VERSION = "other_version"
 
 
@@ -53,11 +54,13 @@ def summary_of(indexes: Path, name: str) -> BaseSummary:
     size = bytes_below(base)
     try:
         manifest = layout.read_manifest(*layout.read_current(base))
+    except KnowledgeBaseNotFound:
+        raise
     except FormatVersionError as error:
         return BaseSummary(name, BaseState.OTHER_VERSION, size=size, problem=_afresh(error))
+    except StorageError as error:
+        return BaseSummary(name, BaseState.UNREADABLE, size=size, problem=_afresh(error))
     except KnowledgeBaseError as error:
-        if not layout.generations(base):
-            raise
         return BaseSummary(name, BaseState.DAMAGED, size=size, problem=_afresh(error))
     return BaseSummary(
         name,

@@ -142,21 +142,14 @@ def remove_unused_uploads(base: Path) -> None:
             base.rmdir()
 
 
-def replaced_sources(base: Path, manifest: Manifest, upload: Upload) -> tuple[list[Path], bool]:
-    """Return the sources of a base with an upload, and whether files of it are new versions of files uploaded before.
+def replaced_sources(base: Path, manifest: Manifest, upload: Upload) -> list[Path]:
+    """Return the files uploaded before of which an upload has new versions: those with the name of one of its files.
 
-    A file with the name of one that was uploaded before takes its place; a folder never takes another's.
+    A folder never takes another's place.
     """
     new = {path.name for path in upload.sources if path.is_file()}
-    kept = []
-    is_newer = False
-    for source in manifest.sources:
-        place = source_path(base, source)
-        if source.name in new and moved_upload(base, place) is not None and not place.is_dir():
-            is_newer = True
-        elif place.exists():  # one that is gone would be refused by name
-            kept.append(place)
-    return [*kept, *upload.sources], is_newer
+    uploaded = [moved_upload(base, Path(source.path)) for source in manifest.sources if source.name in new]
+    return [place for place in uploaded if place is not None and not place.is_dir()]
 
 
 def source_path(base: Path, source: Source) -> Path:

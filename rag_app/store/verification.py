@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,8 +166,9 @@ def _check_current(base: Path) -> tuple[Check, _Generation | None]:
 
 def _follow_current(base: Path) -> _Generation:
     path = base / layout.CURRENT
-    if path.exists() and not path.is_file():
-        raise KnowledgeBaseDamaged(f"{path} is not a file.")
+    with suppress(PermissionError):  # it is read next, and that error says more
+        if path.exists() and not path.is_file():
+            raise KnowledgeBaseDamaged(f"{path} is not a file.")
     folder, manifest_sum = layout.read_current(base)
     live = _read(folder)
     if live.sha256 == manifest_sum and isinstance(live.error, FormatVersionError):

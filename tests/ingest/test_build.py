@@ -157,6 +157,24 @@ def test_a_source_named_again_is_added_to_those_it_has(built: Outcome, ingest: I
     }
 
 
+def test_a_dropped_source_goes_with_its_documents_also_where_it_is_gone_and_one_that_is_none_is_refused(
+    built: Outcome, ingest: Ingest, tmp_path: Path, docs: Path
+) -> None:
+    note = tmp_path / "note.md"
+    note.write_text("A note.")
+    assert ingest(note, "--kb", "kb").code == 0
+    note.unlink()
+    refused = ingest("--kb", "kb", "--drop-source", tmp_path / "other.md")
+    assert refused.code == 2
+    assert f"'kb' has no source {tmp_path / 'other.md'}." in refused.err
+    outcome = ingest("--kb", "kb", "--drop-source", note, "--json")
+    assert set(outcome.statuses()) >= {"docs/vpn.md", "docs/密码.md"}
+    assert "warning: the source" not in outcome.err
+    refused = ingest("--kb", "kb", "--drop-source", docs)
+    assert refused.code == 2
+    assert "No source of 'kb' would be left." in refused.err
+
+
 def test_replaced_sources_leave_nothing_of_those_before(
     built: Outcome, ingest: Ingest, indexes: Path, tmp_path: Path
 ) -> None:

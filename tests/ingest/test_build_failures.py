@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,7 @@ from ingest import planning
 from rag_app.errors import EmbeddingError, KnowledgeBaseBusy
 from rag_app.store import layout, publishing, writer
 from rag_app.store.knowledge_base import KnowledgeBase
+from tests.commands import Run
 from tests.ingest.conftest import Ingest, Outcome, contents
 
 # Files that cannot be indexed
@@ -49,6 +51,18 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(ingest: Ingest, mix
     assert outcome.report["documents"][0]["reason"] == (
         "It is not a readable PDF: Failed to load document (PDFium: Data format error)."
     )
+
+
+def test_without_a_folder_for_temporary_files_the_build_ends_and_says_what_to_do(
+    ingest: Ingest, docs: Path, indexes: Path, tiny_embedder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(docs.parent / "gone"))
+        outcome = ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder)
+    assert outcome.code == 1
+    assert "No folder for temporary files can be made" in outcome.err
+    assert "TMPDIR" in outcome.err
+    assert layout.knowledge_base_names(indexes) == []
 
 
 def test_of_what_has_no_text_alone_no_base_is_made_and_a_folder_with_documents_is_asked_for(
@@ -329,6 +343,20 @@ def test_another_format_version_is_replaced_by_a_rebuild(
     assert KnowledgeBase.open(indexes, "kb").manifest.format_version == version + 1
 
 
+def test_a_base_of_an_older_format_is_rebuilt_as_it_was_without_what_was_purged(
+    built: Outcome, ingest: Ingest, run: Run, docs: Path, indexes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("kb", "purge", "kb", "--document", "docs/vpn.md", "--indexes", indexes)
+    before = KnowledgeBase.open(indexes, "kb").manifest
+    monkeypatch.setattr(layout, "FORMAT_VERSION", layout.FORMAT_VERSION + 1)
+    outcome = ingest("--kb", "kb", "--rebuild")
+    assert outcome.code == 0, outcome.err
+    assert "warning" not in outcome.err
+    base = KnowledgeBase.open(indexes, "kb")
+    assert (base.manifest.sources, base.manifest.excluded) == (before.sources, before.excluded)
+    assert (base.models, list(base.chunks.document_sums())) == (before.models, ["docs/密码.md"])
+
+
 def test_a_base_of_which_only_an_older_manifest_is_whole_is_rebuilt_as_that_was_and_this_is_said(
     built: Outcome, ingest: Ingest, indexes: Path, docs: Path, tmp_path: Path
 ) -> None:
@@ -382,7 +410,14 @@ def test_a_failed_build_removes_no_folder_that_it_did_not_make(ingest: Ingest, d
 def test_a_base_without_a_whole_manifest_says_what_is_lost_with_it(
     built: Outcome, ingest: Ingest, indexes: Path, docs: Path, tiny_embedder: Path
 ) -> None:
-    (indexes / "kb" / "gen-00000001" / "manifest.json").write_text("{}")
+    manifest = indexes / "kb" / "gen-00000001" / "manifest.json"
+    for content in ("{}", f'{{"format_version": {layout.FORMAT_VERSION - 1}, "sources": []}}'):
+        manifest.write_text(content)
+        outcome = ingest("--kb", "kb", "--rebuild")
+        assert outcome.code == 2
+        assert "What 'kb' was made of is not known." in outcome.err
+        assert "python -m ingest FOLDER --kb kb --rebuild" in outcome.err
     outcome = ingest(docs, "--kb", "kb", "--embed-model", tiny_embedder, "--rebuild")
     assert outcome.code == 0
-    assert "its sources, models, settings and the list of what was purged are lost" in outcome.err
+    assert "being damaged or of another format" in outcome.err
+    assert "what was purged and is still there comes back" in outcome.err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from itertools import pairwise
 
 import pytest
@@ -16,6 +15,7 @@ from ingest.loaders.extract import TextBuilder
 from ingest.loaders.markdown import markdown_blocks
 from rag_app.datatypes import BlockKind, Chunk, Document
 from rag_app.text import normalise, size_in_units
+from tests.growth import assert_linear
 
 
 def document(text: str, *, title: str = "", name: str = "", page_starts: tuple[int, ...] = ()) -> Document:
@@ -184,19 +184,22 @@ def test_a_long_sentence_is_cut_between_words() -> None:
 
 
 @pytest.mark.parametrize("letter", ["x", "=", "码"], ids=["letters", "symbols", "Chinese"])
-def test_a_word_of_100_kilobytes_is_cut_quickly_into_full_chunks(letter: str) -> None:
-    started = time.perf_counter()
-    chunks = cut(f"before {letter * 100_000} after", size=200, overlap=30)
-    assert time.perf_counter() - started < 5
-    assert sum(chunk.text.count(letter) for chunk in chunks) == 100_000
-    assert all(100 <= size_of(chunk) <= 200 for chunk in chunks[1:-1])
+def test_a_word_of_100_kilobytes_is_cut_into_full_chunks_in_linear_time(letter: str) -> None:
+    def check(length: int) -> None:
+        chunks = cut(f"before {letter * length} after", size=200, overlap=30)
+        assert sum(chunk.text.count(letter) for chunk in chunks) == length
+        assert all(100 <= size_of(chunk) <= 200 for chunk in chunks[1:-1])
+
+    assert_linear(check, 25_000, 100_000, times=4)
 
 
 def test_a_document_of_thousands_of_headings_is_cut_in_linear_time() -> None:
-    text = "# Changes\n\n" + "".join(f"## Version {number}\n\n- one\n- two\n\n" for number in range(10_000))
-    started = time.perf_counter()
-    assert len(cut(text, size=200)) > 500
-    assert time.perf_counter() - started < 10  # walking all headings for each sentence took minutes
+    def changes(count: int) -> str:
+        return "# Changes\n\n" + "".join(f"## Version {number}\n\n- one\n- two\n\n" for number in range(count))
+
+    assert len(cut(changes(10_000), size=200)) > 500
+    # Walking all headings for each sentence took minutes.
+    assert_linear(lambda text: cut(text, size=200), changes(2_500), changes(10_000), times=4)
 
 
 def test_the_heading_path_is_the_title_and_the_headings_above() -> None:

@@ -241,6 +241,27 @@ def test_a_purged_file_stays_out_under_every_name(
         assert not [chunk for chunk in chunks if "heron" in chunk.text]
 
 
+@pytest.mark.parametrize("beside", [(), ("caf\\xe9",)], ids=["alone", "beside another of its shown name"])
+def test_a_purged_file_whose_path_is_no_unicode_stays_out(
+    beside: tuple[str, ...], built: Outcome, docs: Path, ingest: Ingest, purge: Purge, indexes: Path
+) -> None:
+    try:
+        (docs / os.fsdecode(b"caf\xe9")).mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    (docs / os.fsdecode(b"caf\xe9") / "a.md").write_text("The heron nests behind the weir.")
+    for name in beside:
+        (docs / name).mkdir()
+        (docs / name / "a.md").write_text("The wren sings.")
+    ingest("--kb", "kb")
+    path = "docs/caf\\xe9 (2)/a.md" if beside else "docs/caf\\xe9/a.md"
+    assert path in documents_of(indexes)
+    purge(path)
+    for flags in ((), ("--rebuild",)):
+        assert ingest("--kb", "kb", *flags, "--json").statuses()[path] == "skipped"
+    assert bytes_left(indexes, "The heron nests", "The wren sings") == ({"The wren sings"} if beside else set())
+
+
 def test_a_file_of_the_same_name_in_another_folder_was_never_purged(
     built: Outcome, docs: Path, ingest: Ingest, purge: Purge, tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ def meant(base: KnowledgeBase, *terms: str) -> list[str]:
         pytest.param(["document=corpus.jsonl"], [R12, R7], id="all records of a file by its name"),
         pytest.param(["document=set/corpus.jsonl"], [R12, R7], id="all records of a file"),
         pytest.param(["document=set/corpus.jsonl#7"], [R7], id="a record"),
+        pytest.param(["document=corpus.jsonl#1*"], [R12], id="a pattern of a record"),
         pytest.param(["folder=handbook/en"], [VPN, IT], id="a folder and what is below"),
         pytest.param(["folder=handbook/en/it/"], [IT], id="a folder with a slash"),
         pytest.param(["folder=en/"], [VPN, IT], id="the end of a folder"),
@@ -130,6 +131,28 @@ def test_the_end_of_a_folder_is_not_enough_where_two_end_so_and_a_whole_one_come
     selection = place_table(base).select(filters=filters_of(["folder=zh"], base))
     assert selection is not None
     assert list(selection.numbers) == [3]
+
+
+def test_what_a_record_is_called_is_no_folder(tmp_path: Path) -> None:
+    paths = ("squad.json#AC/DC/0", "squad.json#AC/DC/1", "AC/0")
+    documents = [
+        (Document(path, path, media_type, "en", "", path), [Chunk(path, 0, 0, len(path), path)])
+        for path, media_type in zip(paths, ("application/json", "application/json", MD), strict=True)
+    ]
+    base = publish_vectors(tmp_path, documents, unit_vectors(3, 4), np.arange(3))[0]
+    for term, numbers in (
+        ("source=squad.json", [0, 1]),
+        ("document=squad.json", [0, 1]),
+        ("document=squad.json#AC/DC/1", [1]),
+        ("document=*/1", [1]),
+        ("document=0", [2]),
+        ("folder=AC", [2]),
+    ):
+        selection = place_table(base).select(filters=filters_of([term], base))
+        assert selection is not None
+        assert list(selection.numbers) == numbers, term
+    with pytest.raises(UsageError, match=r"There is: AC, squad\.json\."):
+        filters_of(["source=DC"], base)
 
 
 @pytest.mark.parametrize("term", ["", "pdf", "=", "type=", "=pdf", " = "])

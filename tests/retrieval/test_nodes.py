@@ -25,7 +25,7 @@ CHUNK = Chunk(
     heading_path=("忘记密码", "锁定"),
     table_header="Model | Price",
 )
-FACTS = DocumentFacts("docs/密码.pdf", "application/pdf", "zh", "Hans", "员工手册", "2024-05-01")
+FACTS = DocumentFacts("docs/密码.pdf", "application/pdf", "zh", "Hans", "员工手册", "2024-05-01", "docs/密码.pdf")
 ELSEWHERE = Place("docs/copy.pdf", 4, 4, 7, 19)
 SCORES = {"cosine": 0.5, "bm25": 3.25, "fused": 1.5}
 
@@ -83,9 +83,16 @@ def test_every_field_that_can_be_filtered_is_in_the_metadata() -> None:
 def test_the_path_of_a_document_tells_its_folders(
     path: str, source: str, folder: str, folders: list[str], file_name: str
 ) -> None:
-    metadata = document_metadata(DocumentFacts(path, "text/plain", "en", "Latn", "", ""))
+    metadata = document_metadata(DocumentFacts(path, "text/plain", "en", "Latn", "", "", path))
     assert (metadata["source"], metadata["folder"], metadata["folders"]) == (source, folder, folders)
     assert metadata["file_name"] == file_name
+
+
+def test_a_record_is_in_the_folder_of_its_file() -> None:
+    facts = DocumentFacts("data/squad.json#AC/DC/0", "application/json", "en", "Latn", "", "", "data/squad.json")
+    metadata = document_metadata(facts)
+    assert (metadata["document"], metadata["source"]) == ("data/squad.json#AC/DC/0", "data")
+    assert (metadata["folders"], metadata["file_name"]) == (["data"], "squad.json")
 
 
 @pytest.mark.parametrize("mode", [MetadataMode.EMBED, MetadataMode.LLM])

@@ -33,7 +33,7 @@ CHINESE = (
 
 def node(document: str, text: str, rank: int, **changes: Any) -> NodeWithScore:
     chunk = Chunk(document, 0, 100, 100 + len(text), text, **changes)
-    facts = DocumentFacts(document, "text/markdown", "en", "Latn", document, "")
+    facts = DocumentFacts(document, "text/markdown", "en", "Latn", document, "", document)
     return NodeWithScore(node=node_of(chunk, facts, {"cosine": 1 - rank / 100}), score=1 - rank / 100)
 
 

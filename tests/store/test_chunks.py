@@ -173,8 +173,10 @@ def test_the_boxes_of_a_span_are_found_by_document(store: ChunkStore) -> None:
     assert store.boxes("gone", 0, 7) == []
 
 
-HANDBOOK_FACTS = DocumentFacts("docs/手册.pdf", "application/pdf", "zh", "Hans", "员工手册", "2024-05-01")
-NOTE_FACTS = DocumentFacts("note.txt", "text/plain", "en", "Latn", "note", "")
+HANDBOOK_FACTS = DocumentFacts(
+    "docs/手册.pdf", "application/pdf", "zh", "Hans", "员工手册", "2024-05-01", "docs/手册.pdf"
+)
+NOTE_FACTS = DocumentFacts("note.txt", "text/plain", "en", "Latn", "note", "", "note.txt")
 
 
 def test_what_is_known_of_documents_comes_without_their_text(store: ChunkStore) -> None:
@@ -199,6 +201,27 @@ def test_the_values_that_documents_have_are_known_each_once(store: ChunkStore, t
     assert (values.dates, values.undated) == (("2020-01-01", "2025-01-01"), 0)
     write_chunks(tmp_path / "nothing.sqlite", [])
     assert ChunkStore(tmp_path / "nothing.sqlite").document_values() == DocumentValues((), (), (), ("", ""), 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type", "file", "folder"),
+    [
+        ("data/squad.json#AC/DC/0", "application/json", "data/squad.json", "data"),
+        ("数据/SQuAD.JSON#Größe/3", "application/json", "数据/SQuAD.JSON", "数据"),
+        ("squad.json#Normans/3", "application/json", "squad.json", ""),
+        ("a#b/c#d.json", "application/json", "a#b/c#d.json", "a#b"),
+        ("a#b/corpus.jsonl#doi:10/5", "application/jsonl", "a#b/corpus.jsonl", "a#b"),
+        ("logs/lines.jsonl", "application/jsonl", "logs/lines.jsonl", "logs"),
+        ("C#/x.json#y/z.md", "text/markdown", "C#/x.json#y/z.md", "C#/x.json#y"),
+    ],
+)
+def test_a_record_is_told_from_a_file_in_a_folder(
+    path: str, media_type: str, file: str, folder: str, tmp_path: Path
+) -> None:
+    write_chunks(tmp_path / "x.sqlite", [(replace(NOTE, path=path, media_type=media_type), [])])
+    store = ChunkStore(tmp_path / "x.sqlite")
+    assert [facts.file for facts in store.all_facts()] == [file]
+    assert store.document_values().folders == (folder,)
 
 
 @pytest.mark.parametrize(

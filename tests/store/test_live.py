@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,9 +20,12 @@ from rag_app.errors import (
     KnowledgeBaseNameError,
     KnowledgeBaseNotFound,
 )
-from rag_app.store import layout
+from rag_app.store import layout, writer
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.live import LiveKnowledgeBase, Served
+from rag_app.store.publishing import Draft, ModelVectors
+from rag_app.store.publishing import publish as publish_draft
+from tests.children import as_nobody, in_a_child
 from tests.conftest import MakeBase
 from tests.open_files import needs_proc, open_generations
 from tests.store.damage import with_format_version
@@ -217,6 +222,25 @@ def test_until_its_sums_are_read_a_generation_is_served_and_then_no_more(
     assert str(file) in live.current().notice
 
 
+def test_the_generation_before_is_served_where_the_live_one_may_not_be_read(base: Path) -> None:
+    """As after a build by another user."""
+    with tempfile.TemporaryDirectory() as temporary:  # the folders of pytest are closed to others
+        copy = Path(shutil.copytree(base, Path(temporary) / base.name))
+        for path in (Path(temporary), copy, *copy.rglob("*")):
+            path.chmod(0o755)
+        (copy / GENERATIONS[1]).chmod(0)
+
+        def work() -> None:
+            served = following(copy).current()
+            assert generation_of(served) == GENERATIONS[0]
+            assert "Permission denied" in served.notice
+            assert f"chmod -R u+rX {copy}" in served.notice
+
+        status = in_a_child(as_nobody(work))
+        (copy / GENERATIONS[1]).chmod(0o700)
+    assert status == 0
+
+
 def test_two_damaged_generations_leave_nothing_to_serve_and_the_live_one_is_named(base: Path) -> None:
     live = following(base)
     live.current()
@@ -323,6 +347,21 @@ def test_a_generation_that_is_removed_while_it_is_opened_is_not_taken_for_damage
     served = live.current()
     assert named == ["gen-00000002"]
     assert (generation_of(served), served.notice) == ("gen-00000004", "")
+
+
+def test_what_scores_are_worth_is_known_after_the_files_are_gone(base: Path) -> None:
+    """As to a comparison, which comes to a model long after it has opened the base."""
+    knowledge_base = KnowledgeBase.open(base.parent, base.name)
+    (model,) = knowledge_base.models
+    index = knowledge_base.vectors(model)
+    made = ModelVectors(index.vectors(slice(None)), index.rows, ("fake 1.0",), measure=lambda *_: {"worth": 1})
+    with writer.writer_lock(base):
+        report = replace(knowledge_base.report, generation=writer.next_generation(base))
+        draft = Draft(report, (), {}, None, {model: made}, previous=knowledge_base)
+        publish_draft(base, draft)
+    served = following(base).current()
+    shutil.rmtree(base)
+    assert served.knowledge_base.null_scores(model) == {"worth": 1}
 
 
 @pytest.mark.parametrize("last", ["chunks", "keywords", "vectors"])

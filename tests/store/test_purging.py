@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import pytest
 
 from ingest.chunking import chunk_document
 from rag_app.datatypes import PURGED, DocumentReport, FileStatus, Fingerprint, IndexKind, Passage
-from rag_app.errors import KnowledgeBaseBusy, KnowledgeBaseDamaged, KnowledgeBaseNotFound, UsageError
+from rag_app.errors import KnowledgeBaseBusy, KnowledgeBaseDamaged, KnowledgeBaseNotFound, StorageError, UsageError
 from rag_app.store import layout, purging, writer
 from rag_app.store.chunks import distinct_chunks
 from rag_app.store.embedding_cache import EmbeddingCache
@@ -24,6 +26,8 @@ from rag_app.store.layout import Source
 from rag_app.store.live import LiveKnowledgeBase
 from rag_app.store.publishing import Draft, ModelVectors, publish
 from rag_app.store.purging import PurgeReport, purge
+from rag_app.store.records import conversations
+from rag_app.store.records.comparison_runs import keep_run, runs
 from rag_app.store.records.conversations import Turn, keep_turn, kept_turn, new_id
 from tests.children import in_a_child
 from tests.conftest import SmallBase, document_of, report_of
@@ -159,6 +163,30 @@ def test_conversations_forget_what_was_answered_from_the_document(base: SmallBas
     purge_it(base)
     assert kept_turn(base.indexes, turns["docs/secret.md"].id) is None
     assert kept_turn(base.indexes, turns["docs/open.md"].id) == turns["docs/open.md"]
+    assert bytes_left(base.indexes / layout.APPLICATION_FOLDER, "wren-nine") == set()
+
+
+def test_what_was_found_before_a_purge_is_not_kept_after_it(base: SmallBase) -> None:
+    conversation = new_id()
+    passages = {path: Passage(1, path, None, 0, len(text), text, (), {}) for path, text in TEXTS.items()}
+    begun = {path: Turn("question?", base.name) for path in passages}
+    for turn in begun.values():
+        keep_turn(base.indexes, conversation, turn)
+    purge_it(base)
+    for path, turn in begun.items():
+        turn.passages = (passages[path],)
+    keep_turn(base.indexes, conversation, begun["docs/open.md"])
+    with pytest.raises(StorageError, match=r"purged meanwhile: docs/secret\.md"):
+        keep_turn(base.indexes, conversation, begun["docs/secret.md"])
+    asked_again = replace(begun["docs/secret.md"], id=new_id(), is_kept=False)
+    with pytest.raises(StorageError, match="purged meanwhile"):
+        keep_turn(base.indexes, conversation, asked_again)
+    texts = [json.dumps({"found": [{"document": path, "text": text}]}) for path, text in TEXTS.items()]
+    row = {"dataset": "d", "knowledge_base": base.name, "questions": 1, "systems": 2}
+    for text in texts:
+        with pytest.raises(StorageError, match="purged meanwhile") if "secret.md" in text else nullcontext():
+            keep_run(base.indexes, text, **row)
+    assert len(runs(base.indexes)) == len(TEXTS) - 1
     assert bytes_left(base.indexes / layout.APPLICATION_FOLDER, "wren-nine") == set()
 
 
@@ -520,15 +548,23 @@ def test_so_does_a_purge_that_was_killed_at_any_other_moment(base_with_history: 
     assert trials(base_with_history, tmp_path, range(150)) in range(30, 150)
 
 
-@pytest.mark.parametrize("stage", ["_remove_uploads", "_draft", "publish", "search_traces"])
+@pytest.mark.parametrize("stage", ["_remove_uploads", "_draft", "publish", "conversations", "search_traces"])
 def test_a_failure_at_a_stage_leaves_a_whole_base_and_a_second_purge_completes_it(
     base_with_history: SmallBase, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
+    turn = Turn("question?", base_with_history.name)
+    turn.passages = (Passage(1, "docs/secret.md", None, 0, 5, "heron", (), {}),)
+    keep_turn(base_with_history.indexes, new_id(), turn)
+
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(purging._Purge if stage.startswith("_") else purging, stage, fail)
+        if stage == "conversations":
+            patch.setattr(conversations, "forget", fail)
+        else:
+            patch.setattr(purging._Purge if stage.startswith("_") else purging, stage, fail)
         with pytest.raises(OSError, match="No space left"):
             purge_it(base_with_history)
     check_second_purge(base_with_history)
+    assert kept_turn(base_with_history.indexes, turn.id) is None

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rag_app.cli_kb_output import knowledge_base_summary
+from rag_app.config import load_settings
 from rag_app.datatypes import DocumentReport, FileStatus, IngestReport
-from rag_app.errors import KnowledgeBaseNameError, KnowledgeBaseNotFound
+from rag_app.doctor.knowledge_bases import check_knowledge_bases
+from rag_app.errors import KnowledgeBaseNameError, KnowledgeBaseNotFound, StorageError
 from rag_app.store import layout, writer
+from rag_app.store.deletion import delete, describe
 from rag_app.store.document_rows import document_rows
+from rag_app.store.knowledge_base import KnowledgeBase
+from rag_app.store.live import LiveKnowledgeBase
 from rag_app.store.summaries import BaseState, bytes_below, summaries, summary_of
+from rag_app.store.verification import verify
+from tests.children import as_nobody, in_a_child
 from tests.conftest import MakeBase
 
 
@@ -44,6 +55,50 @@ def test_one_that_is_damaged_or_of_another_version_is_listed_with_what_is_wrong(
     assert (found["damaged"].state, found["other"].state) == (BaseState.DAMAGED, BaseState.OTHER_VERSION)
     assert "CURRENT is missing" in str(found["damaged"].problem)
     assert found["other"].documents is None
+
+
+@pytest.fixture
+def with_another_user(make_base: MakeBase) -> Iterator[Path]:
+    """An index root with a base of ours, one of which a folder is closed, and one of somebody else."""
+    make_base(name="partly")
+    make_base(name="theirs")
+    indexes = make_base(name="ours").indexes
+    with tempfile.TemporaryDirectory() as temporary:  # the folders of pytest are closed to others
+        copy = Path(shutil.copytree(indexes, Path(temporary) / "indexes"))
+        for path in (Path(temporary), copy, *copy.rglob("*")):
+            path.chmod(0o755)
+        closed = [copy / "theirs", *(copy / "partly").glob("gen-*/vectors")]
+        for path in closed:
+            path.chmod(0)
+        yield copy
+        for path in closed:
+            path.chmod(0o700)
+
+
+def test_a_base_of_another_user_is_listed_with_what_can_be_done_and_hides_no_other(with_another_user: Path) -> None:
+    indexes = with_another_user
+    settings = load_settings(indexes=indexes)
+
+    def work() -> None:
+        found = {summary.name: summary for summary in summaries(indexes)}
+        assert [summary.state for summary in found.values()] == ["ready", "unreadable", "unreadable"]
+        assert "theirs: " not in str(found["theirs"].problem)
+        assert f"chmod -R u+rX {indexes / 'theirs'};" in found["theirs"].problem.remedy
+        assert [("error" in knowledge_base_summary(indexes, name)) for name in found] == [False, True, True]
+        for failing in (
+            lambda: KnowledgeBase.open(indexes, "theirs"),
+            lambda: LiveKnowledgeBase(indexes, "theirs").current(),
+            lambda: verify(indexes / "theirs", lambda _: None),
+            lambda: describe(indexes, "theirs"),
+            lambda: delete(indexes, "theirs"),
+        ):
+            with pytest.raises(StorageError, match="Permission denied"):
+                failing()
+        told = [(finding.saying.key, finding.command) for finding in check_knowledge_bases(settings)]
+        assert [key for key, _ in told] == ["base", "base_unreadable", "base_unreadable"]
+        assert told[2][1] == f"chmod -R u+rX {indexes / 'theirs'}"
+
+    assert in_a_child(as_nobody(work)) == 0
 
 
 def test_one_that_is_not_there_is_no_damage(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from rag_app.config import LimitSettings, Settings, load_settings
 from rag_app.errors import StorageError
 from rag_app.store import layout, uploads
 from rag_app.store.knowledge_base import KnowledgeBase
+from rag_app.store.purging import purge
 from rag_app.store.uploads import (
     Refusal,
     RefusalKind,
@@ -29,6 +31,7 @@ from rag_app.store.uploads import (
 )
 
 TEXT = "An account is locked for 30 minutes."
+RECORDS = b'{"_id": "5", "text": "The heron nests behind the weir."}\n{"_id": "6", "text": "The wren sings."}\n'
 LIMITS = LimitSettings(upload_files=3, upload_megabytes=10, file_megabytes=4)
 
 
@@ -46,9 +49,9 @@ def base(tmp_path: Path) -> Path:
     return tmp_path / "indexes" / "notes"
 
 
-def build_from(settings: Settings, sources: tuple[Path, ...], embedder: Path, *, replace_sources: bool = False) -> None:
+def build_from(settings: Settings, sources: tuple[Path, ...], embedder: Path, *, dropped: Sequence[Path] = ()) -> None:
     models = () if (settings.indexes / "notes" / layout.CURRENT).exists() else (str(embedder),)
-    build(BuildRequest("notes", sources, models, replace_sources=replace_sources), settings, lambda _: None)
+    build(BuildRequest("notes", sources, models, drop_sources=tuple(dropped)), settings, lambda _: None)
 
 
 def documents(settings: Settings) -> list[str]:
@@ -207,9 +210,9 @@ def test_a_newer_file_of_the_same_name_takes_the_place_of_the_older_upload(
     build_from(settings, (*first.sources, own), tiny_embedder)
     settle_upload(base, first.folder)
     second = keep(base, a="It is locked for an hour now.", b="Uploaded.")
-    sources, is_newer = replaced_sources(base, KnowledgeBase.open(settings.indexes, "notes").manifest, second)
-    assert is_newer
-    build_from(settings, tuple(sources), tiny_embedder, replace_sources=True)
+    replaced = replaced_sources(base, KnowledgeBase.open(settings.indexes, "notes").manifest, second)
+    assert replaced == list(first.sources)
+    build_from(settings, second.sources, tiny_embedder, dropped=replaced)
     settle_upload(base, second.folder)
     assert documents(settings) == ["a.md", "b (2).md", "b.md"]
     document = KnowledgeBase.open(settings.indexes, "notes").chunks.document("a.md")
@@ -217,9 +220,54 @@ def test_a_newer_file_of_the_same_name_takes_the_place_of_the_older_upload(
     assert "an hour" in document.text
     assert first.folder.exists()  # the generation before has it still
     third = keep(base, c=TEXT)
-    sources, is_newer = replaced_sources(base, KnowledgeBase.open(settings.indexes, "notes").manifest, third)
-    assert not is_newer
+    assert replaced_sources(base, KnowledgeBase.open(settings.indexes, "notes").manifest, third) == []
     build_from(settings, third.sources, tiny_embedder)
     settle_upload(base, third.folder)
     assert not first.folder.exists()
     assert own.exists()
+
+
+def test_a_newer_file_leaves_every_other_source_as_it_is(
+    base: Path, settings: Settings, tiny_embedder: Path, tmp_path: Path
+) -> None:
+    drive, elsewhere = tmp_path / "drive", tmp_path / "not mounted"
+    drive.mkdir()
+    (drive / "d.md").write_text("A drive.", encoding="utf-8")
+    first = keep_upload(base, [("corpus.jsonl", io.BytesIO(RECORDS)), ("a.md", io.BytesIO(TEXT.encode()))])
+    build_from(settings, (drive, *first.sources), tiny_embedder)
+    settle_upload(base, first.folder)
+    purge(settings.indexes, "notes", ["corpus.jsonl#5"], lambda _: None)
+    drive.rename(elsewhere)
+    second = keep(base, a="It is locked for an hour now.")
+    replaced = replaced_sources(base, KnowledgeBase.open(settings.indexes, "notes").manifest, second)
+    build_from(settings, second.sources, tiny_embedder, dropped=replaced)
+    settle_upload(base, second.folder)
+    assert documents(settings) == ["a.md", "corpus.jsonl#6"]
+    elsewhere.rename(drive)
+    build_from(settings, (), tiny_embedder)
+    assert documents(settings) == ["a.md", "corpus.jsonl#6", "drive/d.md"]
+
+
+def test_a_purged_record_of_an_upload_stays_out_where_the_base_was_renamed(
+    base: Path, settings: Settings, tiny_embedder: Path
+) -> None:
+    upload = keep_upload(base, [("corpus.jsonl", io.BytesIO(RECORDS))])
+    build_from(settings, upload.sources, tiny_embedder)
+    settle_upload(base, upload.folder)
+    purge(settings.indexes, "notes", ["corpus.jsonl#5"], lambda _: None)
+    base.rename(base.with_name("renamed"))
+    build(BuildRequest("renamed", rebuild=True), settings, lambda _: None)
+    moved = KnowledgeBase.open(settings.indexes, "renamed")
+    assert list(moved.chunks.document_sums()) == ["corpus.jsonl#6"]
+    build(BuildRequest("renamed", (Path(moved.manifest.sources[0].path),)), settings, lambda _: None)
+    assert "corpus.jsonl#5" in KnowledgeBase.open(settings.indexes, "renamed").chunks.document_sums(), "named again"
+
+
+def test_a_source_is_dropped_however_its_path_is_written(
+    base: Path, settings: Settings, tiny_embedder: Path, tmp_path: Path
+) -> None:
+    upload = keep(base, a=TEXT, b=TEXT)
+    build_from(settings, upload.sources, tiny_embedder)
+    indirect = load_settings(indexes=tmp_path / "indexes" / ".." / "indexes", offline=True)
+    build(BuildRequest("notes", drop_sources=upload.sources[:1]), indirect, lambda _: None)
+    assert documents(settings) == ["b.md"]

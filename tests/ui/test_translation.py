@@ -11,7 +11,7 @@ import pytest
 
 from rag_app import errors
 from rag_app.ui.words import LANGUAGES
-from rag_app.ui.words.translation import FRAGMENTS, catalogues_of, translated_to
+from rag_app.ui.words.translation import catalogues_of, fragments_of, translated_to
 from tests.conftest import REPOSITORY
 
 CODES = [code for code in LANGUAGES if code != "en"]
@@ -19,7 +19,7 @@ ERRORS = {
     name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.RagAppError)
 }
 # What only a command says: its own modules.
-OF_COMMANDS = re.compile(r"^(rag_app/cli|ingest/cli|rag_app/ui/)")
+OF_COMMANDS = re.compile(r"^(rag_app/cli|ingest/cli)")
 
 
 def template_of(node: ast.expr) -> str | None:
@@ -72,8 +72,9 @@ def all_texts() -> set[str]:
 
 
 def sentences_of(code: str) -> dict[str, str]:
-    """Return all that the catalogues of a language have."""
-    return {english: other for table in catalogues_of(code).values() for english, other in table.items()}
+    """Return all that the catalogues of a language have, with the fragments."""
+    tables = [*catalogues_of(code).values(), *(group.texts for group in fragments_of(code))]
+    return {english: other for table in tables for english, other in table.items()}
 
 
 def places_of(template: str) -> set[str]:
@@ -101,9 +102,8 @@ def test_a_translation_has_the_places_of_its_sentence(code: str) -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_no_sentence_is_taken_for_another(code: str) -> None:
-    for english, other in sentences_of(code).items():
-        if english in catalogues_of(code)[FRAGMENTS]:
-            continue
+    sentences = {english: other for table in catalogues_of(code).values() for english, other in table.items()}
+    for english, other in sentences.items():
         values = [f"X{place}Y" for place in sorted(places_of(english))]
         assert translated_to(code, english.format(*values)) == other.format(*values), english
 
@@ -126,6 +126,23 @@ def test_a_fragment_is_translated_in_its_place() -> None:
         "The reranker me/mine (1 GB) is not on this machine: it is not in the cache /c, and the hub was not asked."
     )
     assert translated_to("zh", missing).startswith("重排模型 me/mine (1 GB) 不在本机上")
+    damaged = "The generator /g/mine.gguf is damaged, or no GGUF file: ValueError: x."
+    assert translated_to("zh", damaged).startswith("生成模型 /g/mine.gguf 已损坏")
+
+
+@pytest.mark.parametrize(
+    "name", ["model report.pdf", "The model card.md", "The generator manual.pdf", "The reranker.md"]
+)
+def test_the_name_of_a_file_is_not_translated(name: str) -> None:
+    assert name in translated_to("zh", f"'mine' has no document {name}. Near it: The model card.md.")
+    assert name in translated_to("zh", f"The file of {name} has changed since it was indexed.")
+    assert "The model card.md" in translated_to("zh", f"'mine' has no document {name}. Near it: The model card.md.")
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_fragment_stands_within_sentences_that_there_are(code: str) -> None:
+    sentences = {english for table in catalogues_of(code).values() for english in table}
+    assert {sentence for group in fragments_of(code) for sentence in group.within} <= sentences
 
 
 def test_an_unknown_sentence_and_english_stay_as_they_are() -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import binascii
 import email
 from collections.abc import Iterator
+from contextlib import suppress
 from email.message import Message
 from email.utils import parsedate
+from typing import Any
 
 from ingest.loaders.extract import Extract, LoadOptions, TextBuilder, attachments_note
 from ingest.loaders.web.electronic_mail_text import header_text, part_text
@@ -46,7 +48,7 @@ def load_eml(data: bytes, options: LoadOptions) -> Iterator[Extract]:
         return
     try:
         # Not the newer policy: its parser of headers fails on malformed addresses.
-        message = email.message_from_bytes(data)
+        message = email.message_from_bytes(data, _Message)
     except RecursionError as error:
         raise DocumentError("It is not a readable e-mail: its parts are nested too deeply.") from error
     if _KNOWN.isdisjoint(name.lower() for name in message):
@@ -60,6 +62,23 @@ def load_eml(data: bytes, options: LoadOptions) -> Iterator[Extract]:
     notes = tuple(reader.notes())
     remedy = "Save them into the folder to have them read." if reader.attachments else ""
     yield reader.builder.build(Extract("", title=title, notes=notes, remedy=remedy, date=_date(message)))
+
+
+class _Message(Message):
+    """A message in which a header has no parameters where they contradict one another."""
+
+    def get_param(
+        self,
+        param: str,
+        failobj: Any = None,
+        header: str = "content-type",
+        unquote: bool = True,
+    ) -> Any:
+        """Return a parameter of a header: the name of a file, a boundary, an encoding."""
+        try:
+            return super().get_param(param, failobj, header, unquote)
+        except (TypeError, ValueError):  # the standard library's, for a name that is there whole and in pieces
+            return failobj
 
 
 class _Reader:
@@ -107,8 +126,10 @@ class _Reader:
             self._note(f"Messages that are forwarded in one another more than {_DEEPEST} deep were not read.")
             return
         (message,) = _children(part)
-        if part.get("Content-Transfer-Encoding", "").strip().lower() == "base64":  # against the rules, and done
-            message = email.message_from_bytes(binascii.a2b_base64(message.as_bytes().strip()))
+        is_packed = part.get("Content-Transfer-Encoding", "").strip().lower() == "base64" and not message.keys()
+        if is_packed:  # against the rules, and done; where headers can be read, it is only said
+            with suppress(ValueError):
+                message = email.message_from_bytes(binascii.a2b_base64(message.as_bytes().strip()), _Message)
         self.builder.heading(depth, f"Forwarded message: {_header(message, 'Subject')}")
         self.add_message(message, depth)
 

@@ -6,12 +6,14 @@ This module knows nothing of what a comparison holds, but for how its JSON names
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rag_app.store.records.database import records, records_file
+from rag_app.store.records.purged import check_not_purged
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS comparison_runs (
@@ -24,6 +26,7 @@ CREATE TABLE IF NOT EXISTS comparison_runs (
     comparison TEXT NOT NULL
 )
 """
+_DOCUMENT = re.compile(r'"document": ("(?:[^"\\]|\\.)*")')  # as `json.dumps` writes it
 _LISTED = "id, at, dataset, knowledge_base, questions, systems"
 
 
@@ -45,7 +48,7 @@ def keep_run(
     """Keep a comparison; return how it is listed.
 
     Raises:
-        StorageError: it cannot be kept.
+        StorageError: it cannot be kept, or holds a passage of a document that was purged meanwhile.
     """
     at = datetime.now(UTC).isoformat(timespec="seconds")
     row = RunRow(secrets.token_hex(6), at, dataset, knowledge_base, questions, systems)
@@ -54,6 +57,8 @@ def keep_run(
             "INSERT INTO comparison_runs VALUES (?, ?, ?, ?, ?, ?, ?)",
             (row.id, row.at, row.dataset, row.knowledge_base, row.questions, row.systems, comparison),
         )
+        # Only now, with the file locked: a purge that publishes later will find what was written here.
+        check_not_purged(indexes, knowledge_base, {json.loads(named) for named in _DOCUMENT.findall(comparison)})
     return row
 
 
@@ -99,7 +104,6 @@ def forget(indexes: Path, knowledge_base: str, document: str | None = None) -> N
         return
     named = None if document is None else f'"document": {json.dumps(document, ensure_ascii=False)}'
     with records(indexes, _SCHEMA) as connection:
-        connection.execute("PRAGMA secure_delete = ON")
         connection.execute(
             "DELETE FROM comparison_runs WHERE knowledge_base = :base AND (:named IS NULL OR instr(comparison, :named))",
             {"base": knowledge_base, "named": named},

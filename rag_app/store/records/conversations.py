@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rag_app.datatypes import Answer, Passage
 from rag_app.errors import StorageError, UsageError
 from rag_app.store.records.database import records, records_file
+from rag_app.store.records.purged import check_not_purged
 
 if TYPE_CHECKING:
     import sqlite3
@@ -76,7 +77,8 @@ class Turn:
     it was built (ISO 8601); `fell_back` is true where it stood in for a live one that was damaged. `only_in` holds the terms
     that the question was narrowed to. `embedder` is the model that searched, `generator` what was to write, as it was chosen.
     `lacks_generator`: it could not be loaded. `again_of` is the id of the turn whose question is asked again, else empty.
-    `feedback` is 1 for a thumb up, 0 for one down, None for neither.
+    `feedback` is 1 for a thumb up, 0 for one down, None for neither. `is_kept`: it was written once, and is not a second time
+    where it has been deleted since.
     """
 
     question: str
@@ -98,6 +100,7 @@ class Turn:
     problem: Problem | None = None
     lacks_generator: bool = False
     feedback: int | None = None
+    is_kept: bool = False
 
 
 @cache
@@ -117,29 +120,47 @@ def keep_turn(indexes: Path, conversation: str, turn: Turn) -> None:
 
     Raises:
         UsageError: the conversation has as many turns as one may have.
-        StorageError: it cannot be written, or is too large.
+        StorageError: it cannot be written, is too large, was deleted meanwhile, or holds what has been purged.
     """
-    text = _turn_type().dump_json(turn).decode()
+    text = _turn_type().dump_json(turn, exclude={"is_kept"}).decode()
     if len(text) > _LONGEST_RECORD:
         raise StorageError(
             f"What came of the question is too large to be kept: {len(text):,} characters, {_LONGEST_RECORD:,} at most.",
             "It stays on the page until that is reloaded. Ask for fewer passages: RAG_APP_RETRIEVAL__TOP_K.",
         )
     with records(indexes, _SCHEMA) as connection:
-        now = datetime.now(UTC).isoformat()
-        connection.execute(
-            "INSERT INTO conversations VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET last_at = excluded.last_at",
-            (conversation, now),
+        if turn.is_kept:
+            _rewrite(connection, conversation, turn.id, text)
+        else:
+            _insert(connection, conversation, turn.id, text)
+        # Only now, with the file locked: a purge that publishes later will find what was written here.
+        check_not_purged(indexes, turn.knowledge_base, {passage.document for passage in turn.passages})
+    turn.is_kept = True
+
+
+def _insert(connection: sqlite3.Connection, conversation: str, turn_id: str, text: str) -> None:
+    connection.execute(
+        "INSERT INTO conversations VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET last_at = excluded.last_at",
+        (conversation, _now()),
+    )
+    _check_room(connection, conversation)
+    connection.execute("INSERT INTO turns (id, conversation, record) VALUES (?, ?, ?)", (turn_id, conversation, text))
+    _forget_oldest(connection)
+
+
+def _rewrite(connection: sqlite3.Connection, conversation: str, turn_id: str, text: str) -> None:
+    changed = connection.execute(
+        "UPDATE turns SET record = ? WHERE id = ? AND conversation = ?", (text, turn_id, conversation)
+    )
+    if not changed.rowcount:
+        raise StorageError(
+            "It was deleted: the conversation, the knowledge base, or a document that was found.", "Ask again."
         )
-        changed = connection.execute(
-            "UPDATE turns SET record = ? WHERE id = ? AND conversation = ?", (text, turn.id, conversation)
-        )
-        if not changed.rowcount:
-            _check_room(connection, conversation)
-            connection.execute(
-                "INSERT INTO turns (id, conversation, record) VALUES (?, ?, ?)", (turn.id, conversation, text)
-            )
-            _forget_oldest(connection)
+    connection.execute("UPDATE conversations SET last_at = ? WHERE id = ?", (_now(), conversation))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 def _check_room(connection: sqlite3.Connection, conversation: str) -> None:
@@ -181,12 +202,14 @@ def kept_turn(indexes: Path, turn_id: str) -> Turn | None:
 
 def _turn(turn_id: str, text: str) -> Turn:
     try:
-        return _turn_type().validate_json(text)
+        turn = _turn_type().validate_json(text)
     except ValueError:
         problem = Problem(
             "What came of this question cannot be read: another version of rag-app wrote it, or it is damaged."
         )
-        return Turn(_question(text), "", id=turn_id, state=TurnState.FAILED, problem=problem)
+        turn = Turn(_question(text), "", id=turn_id, state=TurnState.FAILED, problem=problem)
+    turn.is_kept = True
+    return turn
 
 
 def _question(text: str) -> str:
@@ -205,7 +228,6 @@ def delete_conversation(indexes: Path, conversation: str) -> None:
         StorageError: it cannot be deleted.
     """
     with records(indexes, _SCHEMA) as connection:
-        connection.execute("PRAGMA secure_delete = ON")
         connection.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
 
 
@@ -218,7 +240,6 @@ def forget(indexes: Path, knowledge_base: str, document: str | None = None) -> N
     if not records_file(indexes).exists():
         return
     with records(indexes, _SCHEMA) as connection:
-        connection.execute("PRAGMA secure_delete = ON")
         connection.execute(
             "DELETE FROM turns WHERE json_valid(record) AND json_extract(record, '$.knowledge_base') = :base "
             "AND (:document IS NULL OR EXISTS "

@@ -41,6 +41,7 @@ def records(indexes: Path, schema: str) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")  # what is deleted or written over stands in no free page
             connection.executescript(schema)
             connection.row_factory = sqlite3.Row
             with connection:

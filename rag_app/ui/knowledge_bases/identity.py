@@ -32,6 +32,7 @@ _POLL_SECONDS = 1.0
 _MARKS = {CheckState.OK: "✓", CheckState.DAMAGED: "✕", CheckState.NOT_CHECKED: "–"}  # with the word beside it
 # A check of the generation before is named after that.
 _OF_OLDER = re.compile(r"(gen-\d+) (.+)")
+_OF_MODEL = re.compile(r"model (.+)")
 # Names of one word have texts of the page: in the catalogue of sentences they would be taken for names of bases and files.
 _PLAIN_NAMES = ("manifest", "files", "answers", "contents", "documents", "spans", "keywords", "report")
 
@@ -147,6 +148,8 @@ def check_name(name: str) -> str:
     """Return the name of a check in the chosen language."""
     if older := _OF_OLDER.fullmatch(name):
         return f"{older[1]} {check_name(older[2])}"
+    if of_model := _OF_MODEL.fullmatch(name):
+        return say("knowledge_bases.check_name.model", name=of_model[1])
     return say(f"knowledge_bases.check_name.{name}") if name in _PLAIN_NAMES else translated(name)
 
 

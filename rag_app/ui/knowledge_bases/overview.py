@@ -21,6 +21,7 @@ _LOOKS: dict[BaseState, tuple[str, Literal["green", "blue", "red"]]] = {
     BaseState.READY: (":material/check_circle:", "green"),
     BaseState.BUSY: (":material/hourglass_top:", "blue"),
     BaseState.DAMAGED: (":material/error:", "red"),
+    BaseState.UNREADABLE: (":material/lock:", "red"),
     BaseState.OTHER_VERSION: (":material/error:", "red"),
 }
 

@@ -11,7 +11,7 @@ import streamlit as st
 from rag_app.config import Settings
 from rag_app.errors import KnowledgeBaseError, KnowledgeBaseNameError, KnowledgeBaseNotFound
 from rag_app.store.knowledge_base import KnowledgeBase
-from rag_app.store.summaries import BaseSummary, summaries, summary_of
+from rag_app.store.summaries import BaseState, BaseSummary, summaries, summary_of
 from rag_app.ui.knowledge_bases import work
 from rag_app.ui.knowledge_bases.creation import draw_creation
 from rag_app.ui.knowledge_bases.documents import draw_documents
@@ -74,7 +74,8 @@ def _draw_damaged(settings: Settings, summary: BaseSummary, problem: KnowledgeBa
     draw_state(summary.state)
     show_problem(problem)
     draw_work(settings, summary.name)
-    if not work.is_changing(summary.name) and st.button(
+    can_mend = summary.state is not BaseState.UNREADABLE and not work.is_changing(summary.name)
+    if can_mend and st.button(
         say("knowledge_bases.rebuild"), icon=":material/build:", type="primary", key=f"rebuild {summary.name}"
     ):
         show_start(work.start_build(settings, summary.name, rebuild=True), summary.name)

@@ -82,7 +82,8 @@ def start_build(
 
     def work(job: Job) -> BuildLog:
         try:
-            return _build(job, settings, name, *_sources_with(base, sources, upload), options)
+            given = [*sources, *(upload.sources if upload else ())]
+            return _build(job, settings, name, given, options | {"drop_sources": _replaced(base, upload)})
         finally:
             if upload:
                 settle_upload(base, upload.folder)
@@ -94,10 +95,8 @@ def start_build(
     return False
 
 
-def _build(
-    job: Job, settings: Settings, name: str, sources: Sequence[Path], is_newer: bool, options: dict[str, Any]
-) -> BuildLog:
-    """Run a build, so that its progress is seen and it can be cancelled; `is_newer`: `sources` are all that it has then."""
+def _build(job: Job, settings: Settings, name: str, sources: Sequence[Path], options: dict[str, Any]) -> BuildLog:
+    """Run a build, so that its progress is seen and it can be cancelled."""
     log = job.result = BuildLog()
     job.report(Progress(STARTING))
     try:
@@ -105,7 +104,6 @@ def _build(
             name,
             sources,
             settings.indexes,
-            replace_sources=is_newer,
             offline=settings.offline,
             on_event=lambda event: _follow(job, log, event),
             cancelling=job.cancelling,
@@ -159,13 +157,10 @@ def _follow(job: Job, log: BuildLog, event: Event) -> None:
             job.check()
 
 
-def _sources_with(base: Path, sources: Sequence[Path], upload: Upload | None) -> tuple[Sequence[Path], bool]:
-    """Return the sources to be given to a build, and whether they take the place of those that the base has."""
+def _replaced(base: Path, upload: Upload | None) -> list[Path]:
+    """Return the sources whose place an upload takes."""
     manifest = layout.whole_manifest(base) if upload else None
-    if upload is None or manifest is None:
-        return [*sources, *(upload.sources if upload else ())], False
-    everything, is_newer = replaced_sources(base, manifest, upload)
-    return (everything, True) if is_newer else ([*sources, *upload.sources], False)
+    return replaced_sources(base, manifest, upload) if upload and manifest else []
 
 
 def _change(name: str) -> str:

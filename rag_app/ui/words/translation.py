@@ -4,7 +4,8 @@ They are made in English below the pages, their places filled in, and some are k
 looked up by the text: each language but English has `sentences/*.toml`, whose keys are the English templates as they stand
 in the code, places numbered (`"It cannot be read: {0}."`). A text may be several sentences, and what fills a place may be one.
 Of all readings the one counts that knows the most letters; what is not known stays as it is. The templates of
-`fragments.toml` are for places alone.
+`fragments.toml` fill a place of the sentences that are listed beside them, and nothing else: a place may hold the name of a
+file, which is not to be read as one of them.
 tests/ui/test_translation.py holds the catalogues against the code. This module knows nothing of who says what.
 """
 
@@ -16,13 +17,14 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import Any
 
 from rag_app.ui.words import language
 
 # Between two sentences; a sentence here begins with a capital, a digit or a quotation.
 _BETWEEN = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9'])")
 _PLACE = "(.*?)"
-FRAGMENTS = "fragments"
+_FRAGMENTS = "fragments"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ class _Reading:
 
     known: int
     text: str
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """Templates that fill a place `within` some sentences, by their templates: English ones and what they become."""
+
+    within: tuple[str, ...]
+    texts: dict[str, str]
 
 
 def translated(text: str) -> str:
@@ -45,7 +55,19 @@ def translated_to(code: str, text: str) -> str:
 
 @cache
 def catalogues_of(code: str) -> dict[str, dict[str, str]]:
-    """Return a language's catalogues by name: English templates and what they become. English has none."""
+    """Return a language's catalogues of sentences by name: English templates and what they become. English has none."""
+    return {name: table for name, table in _files_of(code).items() if name != _FRAGMENTS}
+
+
+@cache
+def fragments_of(code: str) -> list[Fragments]:
+    """Return a language's fragments. English has none."""
+    groups = _files_of(code).get(_FRAGMENTS, {}).values()
+    return [Fragments(tuple(group["within"]), group["texts"]) for group in groups]
+
+
+@cache
+def _files_of(code: str) -> dict[str, dict[str, Any]]:
     folder = files("rag_app.ui.words") / code / "sentences"
     if not folder.is_dir():
         return {}
@@ -55,9 +77,12 @@ def catalogues_of(code: str) -> dict[str, dict[str, str]]:
 
 
 @lru_cache(maxsize=8192)
-def _read(code: str, text: str, *, is_place: bool = False) -> _Reading:
-    """Return the best reading of a text: as one sentence, or as some that follow one another."""
-    best = _read_whole(code, text, is_place=is_place)
+def _read(code: str, text: str, within: str = "") -> _Reading:
+    """Return the best reading of a text: as one sentence, or as some that follow one another.
+
+    `within` is the English template in whose place it stands, where that has fragments.
+    """
+    best = _read_whole(code, text, within)
     for end in _BETWEEN.finditer(text):
         first, rest = _read_whole(code, text[: end.start()]), _read(code, text[end.end() :])
         if first.known and first.known + rest.known > best.known:
@@ -66,39 +91,53 @@ def _read(code: str, text: str, *, is_place: bool = False) -> _Reading:
 
 
 @lru_cache(maxsize=8192)
-def _read_whole(code: str, text: str, *, is_place: bool = False) -> _Reading:
+def _read_whole(code: str, text: str, within: str = "") -> _Reading:
     exact, sentences, fragments = _catalogue(code)
     if text in exact:
         return _Reading(len(text), exact[text])
     best = _Reading(0, text)
-    for letters, pattern, translation in (*sentences, *fragments) if is_place else sentences:
-        if found := pattern.fullmatch(text):
-            places = [_read(code, value, is_place=True) for value in found.groups()]
+    for template in (*sentences, *fragments.get(within, ())):
+        if found := template.pattern.fullmatch(text):
+            inside = template.english if template.english in fragments else ""
+            places = [_read(code, value, inside) for value in found.groups()]
             # Half, so that of two templates that say the same the one with more words of its own is taken.
-            known = letters + sum(place.known for place in places) // 2
+            known = template.letters + sum(place.known for place in places) // 2
             if known > best.known:
-                best = _Reading(known, translation.format(*(place.text for place in places)))
+                best = _Reading(known, template.other.format(*(place.text for place in places)))
     return best
 
 
-_Templates = list[tuple[int, re.Pattern[str], str]]
+@dataclass(frozen=True)
+class _Template:
+    """A text with places: as English and in the other language, and how many letters of the English are its own."""
+
+    english: str
+    other: str
+    letters: int
+    pattern: re.Pattern[str]
 
 
 @cache
-def _catalogue(code: str) -> tuple[dict[str, str], _Templates, _Templates]:
-    """Return what has no places by itself, then sentences and fragments as patterns; how many letters of each are its own."""
+def _catalogue(code: str) -> tuple[dict[str, str], list[_Template], dict[str, list[_Template]]]:
+    """Return what has no places, sentences with places, and fragments by the sentence in whose places they may stand."""
     exact: dict[str, str] = {}
-    sentences: _Templates = []
-    fragments: _Templates = []
-    for name, table in catalogues_of(code).items():
+    sentences: list[_Template] = []
+    for table in catalogues_of(code).values():
         for english, other in table.items():
-            letters, pattern = 0, ""
-            for literal, place, _, _ in string.Formatter().parse(english):
-                letters += len(literal)
-                pattern += re.escape(literal) + ("" if place is None else _PLACE)
-            if _PLACE in pattern:
-                templates = fragments if name == FRAGMENTS else sentences
-                templates.append((letters, re.compile(pattern, re.DOTALL), other))
+            if any(place is not None for _, place, _, _ in string.Formatter().parse(english)):
+                sentences.append(_template(english, other))
             else:
                 exact[english.format()] = other.format()
+    fragments: dict[str, list[_Template]] = {}
+    for group in fragments_of(code):
+        for sentence in group.within:
+            fragments.setdefault(sentence, []).extend(_template(*pair) for pair in group.texts.items())
     return exact, sentences, fragments
+
+
+def _template(english: str, other: str) -> _Template:
+    letters, pattern = 0, ""
+    for literal, place, _, _ in string.Formatter().parse(english):
+        letters += len(literal)
+        pattern += re.escape(literal) + ("" if place is None else _PLACE)
+    return _Template(english, other, letters, re.compile(pattern, re.DOTALL))

@@ -125,6 +125,36 @@ def test_what_a_document_that_is_purged_has_come_to_is_forgotten(tmp_path: Path)
     assert kept_turn(tmp_path, other.id) == other
 
 
+def test_what_is_deleted_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a thumb in another tab, or by a question that was stopped."""
+    monkeypatch.setattr(conversations, "MOST_CONVERSATIONS", 1)
+    deleted, purged, oldest, latest = new_id(), new_id(), new_id(), new_id()
+    ways = {
+        deleted: lambda: delete_conversation(tmp_path, deleted),
+        purged: lambda: forget(tmp_path, "small", "docs/密码.md"),
+        oldest: lambda: keep_turn(tmp_path, latest, Turn("question?", "small")),
+    }
+    for conversation, remove in ways.items():
+        turn = whole_turn()
+        keep_turn(tmp_path, conversation, turn)
+        remove()
+        turn.feedback = 1
+        with pytest.raises(StorageError, match="It was deleted"):
+            keep_turn(tmp_path, conversation, turn)
+        assert kept_turns(tmp_path, conversation) == []
+        assert kept_turn(tmp_path, turn.id) is None
+
+
+def test_a_turn_that_could_not_be_kept_at_first_is_kept_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conversation, turn = new_id(), Turn("one?", "small")
+    with monkeypatch.context() as patch:
+        patch.setattr(conversations, "_LONGEST_RECORD", 1)
+        with pytest.raises(StorageError, match="too large"):
+            keep_turn(tmp_path, conversation, turn)
+    keep_turn(tmp_path, conversation, turn)
+    assert kept_turns(tmp_path, conversation) == [turn]
+
+
 def test_nothing_is_made_to_forget_in(tmp_path: Path) -> None:
     forget(tmp_path, "small", "docs/a.md")
     assert not records_file(tmp_path).exists()

@@ -228,6 +228,12 @@ def test_the_name_of_an_attachment_is_decoded_and_may_be_missing() -> None:
     )
 
 
+def test_a_malformed_name_of_an_attachment_costs_nothing_else() -> None:
+    disposition = "Content-Disposition: attachment; filename*=utf-8''a.pdf; filename*0=a; filename*1=.pdf"
+    data = multipart("mixed", part("text/plain", b"Text."), part("application/pdf", b"x", disposition))
+    assert body(data) == "Text.\n\nAttachments: application/pdf"
+
+
 def test_the_names_of_many_attachments_are_not_all_in_the_notes() -> None:
     extract = load(multipart("mixed", *(part(f"application/pdf; name={i}.pdf", b"x") for i in range(25))))
     assert extract.notes[0].startswith("25 attachments were not read: 0.pdf, 1.pdf")
@@ -255,6 +261,19 @@ def test_a_forwarded_message_in_base64_is_read() -> None:
     inner = base64.encodebytes(b"Subject: Inner\n\nInner text.")
     data = multipart("mixed", part("message/rfc822", inner, "Content-Transfer-Encoding: base64"))
     assert load(data).text.endswith("# Forwarded message: Inner\n\nSubject: Inner\n\nInner text.")
+
+
+def test_a_forwarded_message_that_is_only_said_to_be_in_base64_is_read() -> None:
+    inner = b"Subject: Inner\n\nInner text is here, plain."
+    data = multipart(
+        "mixed",
+        part("text/plain", b"Outer text."),
+        part("message/rfc822", inner, "Content-Transfer-Encoding: base64"),
+    )
+    assert "Outer text." in load(data).text
+    assert load(data).text.endswith("# Forwarded message: Inner\n\nSubject: Inner\n\nInner text is here, plain.")
+    data = multipart("mixed", part("message/rfc822", b"\nText without headers.", "Content-Transfer-Encoding: base64"))
+    assert load(data).text.endswith("Text without headers.")
 
 
 def test_messages_are_read_twenty_deep() -> None:
@@ -297,6 +316,14 @@ def test_signatures_are_nothing_to_read_and_encrypted_text_is_reported() -> None
         pytest.param(b"this is no header\nText.", "this is no header\nText.", id="no blank line"),
         pytest.param(b"Content-Type: text/html\n\nno element & a < b", "no element & a < b", id="HTML that is none"),
         pytest.param(b"\nnul\0byte", "nul\ufffdbyte", id="a null byte"),
+        pytest.param(
+            b"Content-Type: text/plain; name*=utf-8''a; name*0=b\n\nText.", "Text.", id="a name whole and in pieces"
+        ),
+        pytest.param(
+            b"Content-Type: multipart/mixed; boundary*=utf-8''x; boundary*0=x\n\n--x\n\nText.\n--x--",
+            "--x\n\nText.\n--x--",
+            id="a boundary whole and in pieces",
+        ),
     ],
 )
 def test_a_damaged_message_still_gives_its_text(data: bytes, text: str) -> None:
