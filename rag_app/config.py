@@ -55,7 +55,8 @@ class ModelSettings(_Stage):
     have code in, whose code may be run; none is without it. `held` embedding models stay in the app's memory at once.
     `served_url` is the base of an OpenAI-compatible server for models that run there (`http://127.0.0.1:8000/v1`),
     `served_key` what it wants to be shown, `served_seconds` how long it may take over one request. `served_generator_url` is
-    that of generators, where another server runs them.
+    that of generators, where another server runs them, `served_generator_key` what that one wants to be shown; where it is
+    empty, `served_key` is, but only to the server of `served_url`.
     """
 
     hub: HubName = "huggingface"
@@ -64,6 +65,7 @@ class ModelSettings(_Stage):
     served_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
     served_generator_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
     served_key: SecretStr = SecretStr("")
+    served_generator_key: SecretStr = SecretStr("")
     served_seconds: int = Field(default=60, ge=1)
 
 

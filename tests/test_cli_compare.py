@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,22 @@ def test_a_model_without_vectors_is_refused_before_a_question_is_asked(
     assert (result.code, result.out, asked) == (1, "", [])
     assert "error: The knowledge base 'small' has no vectors of no/such; it has: " in result.err
     assert result.err.endswith("Add them: python -m ingest --kb small --embed-model no/such\n")
+
+
+def test_a_model_that_has_changed_since_the_build_is_refused_before_a_question_is_asked(
+    run: Run, questions: Path, tiny_embedder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(comparing, "make_system", lambda spec, bench: asked.append(spec.name))
+    model = shutil.copytree(tiny_embedder, tmp_path / "model")
+    indexes = build_small(tmp_path, model)
+    with (model / "config.json").open("a", encoding="utf-8") as file:
+        file.write("\n")
+    options = ("--kb", "small", "--indexes", indexes, "--offline", "--embed-model", model)
+    result = run("compare", "--questions", questions, *options)
+    assert (result.code, result.out, asked) == (1, "", [])
+    assert "which has other files, prompts or settings" in result.err
+    assert result.err.endswith(f"Add them: python -m ingest --kb small --embed-model {model}\n")
 
 
 def test_questions_without_passages_want_a_base(run: Run, indexes: Path, questions: Path, tiny_embedder: Path) -> None:

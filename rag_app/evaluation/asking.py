@@ -1,7 +1,7 @@
 """Has systems answer questions, one system after the other, and keeps what came of each.
 
-At most one embedding model of its own is in memory at a time. An outcome that is known is not computed again; a question that
-fails is an outcome too. This module knows nothing of statistics or reports.
+At most one embedding model of its own is in memory at a time. An outcome that is known is not computed again, unless a server
+wrote the answer; a question that fails is an outcome too. This module knows nothing of statistics or reports.
 """
 
 from __future__ import annotations
@@ -142,12 +142,16 @@ class Workbench:
 
 @dataclass(frozen=True)
 class System:
-    """A system ready to be asked. `card` says exactly what it is."""
+    """A system ready to be asked. `card` says exactly what it is.
+
+    `is_identified` is false where it cannot: a server may run another generator under the same name.
+    """
 
     spec: SystemSpec
     engine: CitedQueryEngine
     writes: bool
     card: dict[str, Any]
+    is_identified: bool
 
 
 def make_system(spec: SystemSpec, bench: Workbench) -> System:
@@ -177,7 +181,9 @@ def make_system(spec: SystemSpec, bench: Workbench) -> System:
         node_postprocessors=postprocessors,
         neighbours=Neighbours(bench.knowledge_base, None),
     )
-    return System(spec, engine, writer is not None, _card(spec, bench, embedder, writer))
+    card = _card(spec, bench, embedder, reranker, writer)
+    is_identified = writer is None or writer.llm is None or bool(_files_of(writer))
+    return System(spec, engine, writer is not None, card, is_identified)
 
 
 def _retriever(
@@ -199,18 +205,31 @@ def _retriever(
     return VariantRetriever(knowledge_base, embedder, spec, keywords, retrieval.top_k)
 
 
-def _card(spec: SystemSpec, bench: Workbench, embedder: Embedder | None, writer: Writer | None) -> dict[str, Any]:
+def _card(
+    spec: SystemSpec,
+    bench: Workbench,
+    embedder: Embedder | None,
+    reranker: CatalogueReranker | None,
+    writer: Writer | None,
+) -> dict[str, Any]:
     """Return what a system is: its specification, its models, the settings and versions that its outcomes depend on."""
     settings = bench.settings
     return {
         "system": spec.model_dump(exclude_none=True),
         "embedder": None if embedder is None else asdict(embedder.fingerprint),
-        "generator": None if writer is None else writer.name,
+        "reranker": None if reranker is None else reranker.card,
+        "generator": None if writer is None else {"model": writer.name, "files": _files_of(writer)},
         "retrieval": settings.retrieval.model_dump(),
         "answering": settings.answering.model_dump() if writer is not None else None,
         "ranked": RANKED,
         "versions": {package: _version(package) for package in ("rag-app", *_PACKAGES)},
     }
+
+
+def _files_of(writer: Writer) -> str | None:
+    """Return what tells the generator's files from others of the same name; None where it has none, or a server has them."""
+    stamp: str | None = getattr(writer.llm, "files_stamp", None)
+    return stamp
 
 
 def _version(package: str) -> str:
@@ -243,7 +262,7 @@ def outcomes_of(
         outcome = cache.get(key)
         if outcome is None:
             outcome = _outcome(system, question)
-            if not outcome.failure:  # what failed may go well the next time
+            if system.is_identified and not outcome.failure:  # what failed may go well the next time
                 cache.put(key, outcome)
         found.append(outcome)
         on_progress(system.spec.name, number, len(questions))

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rag_app.answering.assembly import choose_embedder
 from rag_app.answering.question import checked_question
 from rag_app.build_events import EventHandler
 from rag_app.builds import run_build
@@ -48,6 +50,7 @@ def compare(
     announce: Announce = quietly,
     on_progress: Progress = lambda name, done, total: None,
     on_build: EventHandler = lambda _: None,
+    cancelling: threading.Event | None = None,
 ) -> Comparison:
     """Compare systems.
 
@@ -58,10 +61,12 @@ def compare(
         announce: told what takes its time.
         on_progress: told a system's name, how many questions it was asked, of how many; what it raises ends the comparison.
         on_build: told how the base of a data set is built; what it raises ends the comparison.
+        cancelling: ends the build of that base when it is set.
 
     Raises:
         UsageError: questions that cannot be read or judged, fewer than two systems, no base to ask.
         BuildError: the base of a data set cannot be built.
+        BuildCancelled: its build was ended by `cancelling`.
         KnowledgeBaseError: the base cannot be opened, or has no vectors of a model.
         ModelError: a model is not at hand, or cannot be loaded.
     """
@@ -70,7 +75,10 @@ def compare(
             "There is one system.", "Name an embedding model to compare with keyword search: --embed-model ID"
         )
     question_set = _chosen(read_questions(request.questions), request)
-    knowledge_base = _knowledge_base(request, question_set, settings, announce, on_build)
+    if brings_passages(question_set):
+        knowledge_base = _data_set_base(request, settings, announce, on_build, cancelling)
+    else:
+        knowledge_base = _users_base(request, settings, announce)
     question_set = check_against(
         question_set,
         [path for path, *_ in knowledge_base.chunks.documents()],
@@ -122,19 +130,34 @@ def _askable(question_set: QuestionSet, settings: Settings) -> QuestionSet:
     return replace(question_set, questions=tuple(kept), notes=notes)
 
 
-def _knowledge_base(
-    request: Request, question_set: QuestionSet, settings: Settings, announce: Announce, on_build: EventHandler
+def _embed_models(request: Request) -> list[str]:
+    return list(dict.fromkeys(spec.embed_model for spec in request.systems if spec.embed_model is not None))
+
+
+def _users_base(request: Request, settings: Settings, announce: Announce) -> KnowledgeBase:
+    """Open the base that is to be asked; it has vectors of all models, exactly as they are on this machine."""
+    if request.knowledge_base is None:
+        raise UsageError(
+            f"{request.questions} brings no passages of its own.", "Name the knowledge base to ask: --kb NAME"
+        )
+    knowledge_base = LiveKnowledgeBase(settings.indexes, request.knowledge_base).verified().knowledge_base
+    models = _embed_models(request)
+    for model in models:  # before any is fetched
+        knowledge_base.check_has_model(embedder_name(model))
+    for model in models:  # before a question is asked of any other
+        choose_embedder(knowledge_base, model, offline=settings.offline, announce=announce, models=settings.models)
+    return knowledge_base
+
+
+def _data_set_base(
+    request: Request,
+    settings: Settings,
+    announce: Announce,
+    on_build: EventHandler,
+    cancelling: threading.Event | None,
 ) -> KnowledgeBase:
-    models = list(dict.fromkeys(spec.embed_model for spec in request.systems if spec.embed_model is not None))
-    if not brings_passages(question_set):
-        if request.knowledge_base is None:
-            raise UsageError(
-                f"{request.questions} brings no passages of its own.", "Name the knowledge base to ask: --kb NAME"
-            )
-        knowledge_base = LiveKnowledgeBase(settings.indexes, request.knowledge_base).verified().knowledge_base
-        for model in models:  # before a question is asked of any other
-            knowledge_base.check_has_model(embedder_name(model))
-        return knowledge_base
+    """Bring the base of a data set's own passages up to date, and open it."""
+    models = _embed_models(request)
     source = request.questions.resolve()
     plain = layout.proposed_name(source.stem.replace(".", "-")[:40], ())
     name = f"{plain}-{hashlib.sha256(str(source).encode()).hexdigest()[:8]}"
@@ -151,6 +174,7 @@ def _knowledge_base(
         offline=settings.offline,
         device=settings.device,
         on_event=on_build,
+        cancelling=cancelling,
     )
     return LiveKnowledgeBase(indexes, name).verified().knowledge_base
 

@@ -45,7 +45,7 @@ def check_against(question_set: QuestionSet, paths: Iterable[str], text_of: Call
     checker = _Checker(paths, text_of)
     kept = [found for question in question_set.questions if (found := checker.usable(question)) is not None]
     notes = (*question_set.notes, *checker.notes())
-    if not kept:
+    if not any(question.is_answerable for question in kept):
         raise UsageError(
             f"No question of {question_set.name} can be judged against this knowledge base.",
             " ".join((*notes, "See that the file belongs to it: rag-app kb show NAME lists its documents.")),

@@ -1,8 +1,8 @@
 """Labelled questions from JSON lines, CSV or tab-separated values: a question with its answer and source in each row.
 
-`source` is the path of a document as `rag-app kb show` prints it, or the end of one. A question without an answer is one
-that the documents do not answer. `start` and `end` say where the answer stands in the extracted text of the source; in JSON
-lines `evidence` may name several such places: a list of {"source", "start", "end", "text"}.
+`source` is the path of a document as `rag-app kb show` prints it, or the end of one. A question with neither answer nor source
+is one that the documents do not answer. `start` and `end` say where the answer stands in the extracted text of the source; in
+JSON lines `evidence` may name several such places: a list of {"source", "start", "end", "text"}.
 This module knows nothing of knowledge bases or models.
 """
 
@@ -79,8 +79,13 @@ def _question(row: Mapping[str, Any], where: str) -> LabelledQuestion:
             f"{where} has an answer, but no source.",
             "Name the document that holds it, or the end of its path; leave the answer empty where no document does.",
         )
+    if sources and not (answers or spans):
+        raise UsageError(
+            f"{where} has a source, but neither an answer nor the place of one.",
+            "Give its answer, or where that stands (start and end); leave the source empty where no document answers it.",
+        )
     key = str(row.get("id") if row.get("id") is not None else "").strip()
-    return LabelledQuestion(question, answers, sources if answers or spans else (), spans, key=key)
+    return LabelledQuestion(question, answers, sources, spans, key=key)
 
 
 def _evidence_entries(row: Mapping[str, Any], source: str) -> Any:

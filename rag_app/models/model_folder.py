@@ -1,4 +1,4 @@
-"""What the files of an embedding model say of it: how it pools, its prompts, its dimension, its window, what they are by sum.
+"""What the files of a model say of it: how it pools, its prompts, its dimension, its window, what they are by sum.
 
 This module knows nothing of what is in the catalogue, of torch, or of where a folder came from.
 """
@@ -48,6 +48,15 @@ def file_hashes(folder: Path) -> dict[str, str]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_stamp(folder: Path) -> str:
+    """Return 16 digits that tell one state of a folder's files from another by sizes and times of change; nothing is read."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        found = path.stat()
+        digest.update(f"{path.relative_to(folder).as_posix()!a} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def combined_hash(hashes: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from rag_app.errors import RerankingError, first_line
 from rag_app.models.batches import run_each, token_batches
 from rag_app.models.device import resolve_device
 from rag_app.models.embedder import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS
+from rag_app.models.model_folder import files_stamp
 from rag_app.models.reranker_loading import load_cross_encoder
 from rag_app.models.reranker_pairs import Judged, Pair, PairReader, TwoTexts
 from rag_app.models.reranker_spec import UNSEEN, RerankerSpec
@@ -65,6 +66,7 @@ class CatalogueReranker(BaseNodePostprocessor):
     top_n: int = Field(default=5, ge=1, description="How many passages are kept.")
 
     _spec: RerankerSpec = PrivateAttr()
+    _files_stamp: str = PrivateAttr()
     _device: str = PrivateAttr()
     _model: Any = PrivateAttr()
     _reader: PairReader = PrivateAttr()
@@ -89,6 +91,7 @@ class CatalogueReranker(BaseNodePostprocessor):
         device = resolve_device(device)
         self._spec = spec
         self._device = device
+        self._files_stamp = files_stamp(spec.path)  # first: of files that change meanwhile the old ones are then named
         self._model = load_cross_encoder(spec, device)
         tokenizer = self._model.tokenizer
         self._reader = (
@@ -108,6 +111,18 @@ class CatalogueReranker(BaseNodePostprocessor):
     def model_id(self) -> str:
         """The model's name: that of the catalogue, or the path of its folder."""
         return self._spec.model_id
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What it is: its name, its files as they were when it was loaded, and how it is run."""
+        judge = None if self._spec.judge is None else asdict(self._spec.judge)
+        return {
+            "model": self.model_id,
+            "revision": self._spec.revision,
+            "files": self._files_stamp,
+            "max_tokens": self._spec.max_tokens,
+            "judge": judge,
+        }
 
     def keeping(self, top_n: int) -> CatalogueReranker:
         """Return the same reranker, over the same model in memory, that keeps another number of passages."""

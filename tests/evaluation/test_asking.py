@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,19 @@ from rag_app.models.hub import quietly
 from rag_app.retrieval.nodes import passages_of
 from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
 from rag_app.store.knowledge_base import KnowledgeBase
+from tests.fakes import ScriptedLLM
+from tests.models.checkpoints.rerankers import RERANKERS, publish_reranker
 from tests.real_bases import build_small
+
+QUESTION = LabelledQuestion(
+    key="1", question="How long is an account locked?", answers=("30 minutes",), sources=("passwords.md",)
+)
+
+
+class LLMWithFiles(ScriptedLLM):
+    """A generator that says which files it was loaded from."""
+
+    files_stamp: str = "0123456789abcdef"
 
 
 @pytest.fixture
@@ -61,15 +75,49 @@ def test_a_question_is_retrieved_for_once_also_where_an_answer_is_written(
     monkeypatch.setattr(KnowledgeBaseRetriever, "_retrieve", counted)
     bench = Workbench(base, load_settings(offline=True), quietly)
     system = make_system(SystemSpec(name="s", embed_model=str(tiny_embedder), generator=generator), bench)
-    question = LabelledQuestion(
-        key="1", question="How long is an account locked?", answers=("30 minutes",), sources=("passwords.md",)
-    )
-    (outcome,) = outcomes_of(system, [question], bench, OutcomeCache(tmp_path / "cache"), lambda *_: None)
-    assert asked == [question.question]
+    (outcome,) = outcomes_of(system, [QUESTION], bench, OutcomeCache(tmp_path / "cache"), lambda *_: None)
+    assert asked == [QUESTION.question]
     assert not outcome.failure
     assert (outcome.answer is not None) is (generator is not None)
-    ranked = passages_of(system.engine.retrieve(QueryBundle(question.question)))
+    ranked = passages_of(system.engine.retrieve(QueryBundle(QUESTION.question)))
     assert [(one.document, one.start, one.text) for one in outcome.found] == [
         (one.document, one.start, one.text) for one in ranked
     ]
     assert outcome.values["hit@1"] is not None
+
+
+@pytest.mark.parametrize("kind", ["generator", "reranker"])
+def test_a_model_whose_files_have_changed_in_its_folder_is_another_one(
+    base: KnowledgeBase, tiny_generator: Path, tmp_path: Path, kind: str
+) -> None:
+    folder = tmp_path / kind
+    if kind == "generator":
+        shutil.copytree(tiny_generator, folder)
+    else:
+        publish_reranker(RERANKERS["cross-encoder/mmarco-mMiniLMv2-L12-H384-v1"], folder)
+    spec = SystemSpec.model_validate({"name": "s", "retriever": "keyword", kind: str(folder)})
+    settings = load_settings(offline=True, device="cpu")
+    cards = []
+    for changed_at in (None, None, 1):
+        if changed_at is not None:
+            os.utime(folder / "model.safetensors", (changed_at, changed_at))
+        system = make_system(spec, Workbench(base, settings, quietly))
+        assert system.is_identified
+        cards.append(system.card)
+    assert cards[0] == cards[1]
+    assert cards[0][kind] != cards[2][kind]
+    assert cards[0] | {kind: None} == cards[2] | {kind: None}
+
+
+@pytest.mark.parametrize(("llm", "times"), [(ScriptedLLM("30 minutes."), 2), (LLMWithFiles("30 minutes."), 1)])
+def test_what_a_server_runs_under_a_name_is_asked_anew_each_time(
+    base: KnowledgeBase, tmp_path: Path, llm: ScriptedLLM, times: int
+) -> None:
+    shared = SharedModels(HeldEmbedders(1), lambda _: llm)
+    bench = Workbench(base, load_settings(offline=True), quietly, shared)
+    system = make_system(SystemSpec(name="s", retriever="keyword", generator="served:x"), bench)
+    cache = OutcomeCache(tmp_path / "cache")
+    for _ in range(2):
+        (outcome,) = outcomes_of(system, [QUESTION], bench, cache, lambda *_: None)
+        assert not outcome.failure
+    assert len(llm.prompts) == times

@@ -25,7 +25,7 @@ def test_json_lines(tmp_path: Path) -> None:
         {"question": "How long?", "answer": "30 minutes", "source": "passwords.md"},
         {"question": "How many?", "answer": 5, "source": "passwords.md"},
         {"question": "Which?", "answer": ["one", "the first"], "source": "vpn.md"},
-        {"question": "Where is it?", "answer": "", "source": "passwords.md"},
+        {"question": "Where is it?", "answer": "", "source": ""},
         {"question": "Who?"},
     ]
     path = written(tmp_path, "mine.jsonl", "\n\n".join(json.dumps(row) for row in rows))
@@ -149,6 +149,9 @@ def test_evidence_without_offsets_names_the_document(tmp_path: Path) -> None:
         ("a.jsonl", "", "has no question"),
         ("a.jsonl", '{"answer": "b"}', "line 1 has no question"),
         ("a.jsonl", '{"question": "a?"}\n{"question": "b?", "answer": "c"}', "line 2 has an answer, but no source"),
+        ("a.jsonl", '{"question": "a?", "source": "b.md"}', "line 1 has a source, but neither an answer nor the place"),
+        ("a.jsonl", '{"question": "a?", "evidence": [{"source": "b.md"}]}', "line 1 has a source, but neither"),
+        ("a.csv", "question,answer,source\na?,,b.md\n", "line 2 has a source, but neither"),
         ("a.jsonl", '{"question": "a?"}\nnothing', "line 2, is not JSON"),
         ("a.jsonl", '{"question": "a\\ud800?"}', "line 1, is not JSON"),
         ("a.jsonl", "[1]", "line 1, is no JSON object"),

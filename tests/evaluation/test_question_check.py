@@ -19,6 +19,9 @@ TEXTS = {
 }
 
 
+RIGHT = LabelledQuestion("How long?", ("30 minutes",), ("en/a.md",), key="right")
+
+
 def checked(*questions: LabelledQuestion, texts: Mapping[str, str] = TEXTS, notes: tuple[str, ...] = ()) -> QuestionSet:
     return check_against(QuestionSet("mine", "", questions, notes), texts, texts.__getitem__)
 
@@ -61,8 +64,8 @@ def test_what_is_there_is_kept_as_it_is_and_a_question_without_an_answer_too() -
     ],
 )
 def test_what_cannot_be_judged_is_left_out_and_counted(question: LabelledQuestion, note: str) -> None:
-    found = checked(question, LabelledQuestion("other", key="o"), LabelledQuestion("other", key="p"))
-    assert [one.key for one in found.questions] == ["o", "p"]
+    found = checked(question, RIGHT, LabelledQuestion("other", key="o"))
+    assert [one.key for one in found.questions] == ["right", "o"]
     assert f"1 question was left out: {note}" in found.notes[0]
 
 
@@ -110,7 +113,7 @@ def test_of_several_spans_those_that_are_there_are_kept() -> None:
 
 def test_many_are_counted_and_three_are_named() -> None:
     wrong = [LabelledQuestion("?", ("a",), ("c.md",), key=f"k{number}") for number in range(1200)]
-    found = checked(*wrong, LabelledQuestion("other", key="o"))
+    found = checked(*wrong, RIGHT)
     assert found.notes[0].startswith("1,200 questions were left out: the document that is named")
     assert found.notes[0].endswith("(k0, k1, k2 and 1,197 more).")
 
@@ -125,7 +128,8 @@ def test_without_any_answer_nothing_can_be_compared() -> None:
         checked(LabelledQuestion("1"), LabelledQuestion("2"))
 
 
-def test_none_is_an_error_that_says_why() -> None:
+@pytest.mark.parametrize("others", [(), (LabelledQuestion("Who painted the roof?", key="o"),)])
+def test_none_is_an_error_that_says_why(others: tuple[LabelledQuestion, ...]) -> None:
     with pytest.raises(UsageError, match="No question of mine can be judged") as caught:
-        checked(LabelledQuestion("?", ("a",), ("c.md",), key="x"))
+        checked(LabelledQuestion("?", ("a",), ("c.md",), key="x"), *others)
     assert "the document that is named is not in the knowledge base (x)" in caught.value.remedy

@@ -128,9 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         end = len(content) if hub.stop_after is None or not name.endswith(LARGE) else hub.stop_after
+        hub.sent.append(Sent(name, start, end - start))  # before whoever reads it can ask what was sent
         self.wfile.write(content[start:end])
         self.wfile.flush()
-        hub.sent.append(Sent(name, start, end - start))
         if end < len(content):
             hub.stalled.set()
             hub.go_on.wait(60)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pickle
 import shutil
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -203,32 +203,28 @@ def test_progress_counts_texts_to_the_last(embedding: CatalogueEmbedding) -> Non
 def test_what_breaks_off_does_not_wait_for_batches_that_are_running(prompted: Path) -> None:
     """As Ctrl-C does, which is raised where the batches are waited for: here, out of the first report of progress.
 
-    The first batch ends; the second waits in its first layer until that is so, and never comes to its second layer.
+    The first batch ends; others wait in their first layer until they are told to stop, and never come to their second.
     """
     spec = resolve_embedder(str(prompted), offline=True)
     embedding = CatalogueEmbedding(spec, device="cpu", batch_tokens=64)
     first, second = embedding._model.transformers_model.encoder.layer
-    interrupted = threading.Event()
-    layers: list[str] = []
+    batches, in_the_second = itertools.count(), []
 
     def in_the_first(*_: object) -> None:
-        layers.append("first")
-        if len(layers) > 1:
-            interrupted.wait(5)
-            time.sleep(0.2)
+        if next(batches) > 0:
+            embedding._stop.wait(60)
 
     def interrupt(_: int) -> None:
-        interrupted.set()
         raise KeyboardInterrupt
 
     hooks = [
         first.register_forward_pre_hook(in_the_first),
-        second.register_forward_pre_hook(lambda *_: layers.append("second")),
+        second.register_forward_pre_hook(lambda *_: in_the_second.append(1)),
     ]
     texts = [f"{number} {text[:200]}" for number in range(20) for text in TEXTS.values()]
     with pytest.raises(KeyboardInterrupt):
         embedding.embed_and_count(texts, interrupt)
-    assert layers.count("second") == 1
+    assert len(in_the_second) == 1
     for hook in hooks:
         hook.remove()
     assert embedding.embed_passages(texts).shape == (len(texts), 32), "the next call is not stopped"

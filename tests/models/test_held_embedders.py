@@ -143,7 +143,7 @@ def test_switching_to_and_fro_costs_the_memory_of_one_model(tmp_path: Path) -> N
 def growth_in_megabytes(limit: int, folders: list[Path]) -> float:
     """Return how much more is resident at most, in six switches between two models, than with the first alone."""
     command = [sys.executable, "-c", SWITCHING, str(limit), *map(str, folders)]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    outcome = subprocess.run(command, capture_output=True, text=True, check=True, timeout=400)
     alone, *sizes = [float(size) for size in outcome.stdout.split()]
     assert len(sizes) == 6
     return max(sizes) - alone

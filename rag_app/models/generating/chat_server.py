@@ -110,7 +110,7 @@ class GenerationServer:
         said = " ".join(text.split())[:200]
         found = f"The server at {self.url} refused '{self.name}' with status {status}: {said}"
         if status in (401, 403):
-            return ModelNotAvailable(found, "Give it the key it wants: RAG_APP_MODELS__SERVED_KEY.")
+            return ModelNotAvailable(found, "Give it the key it wants: RAG_APP_MODELS__SERVED_GENERATOR_KEY.")
         if status == 404:
             return ModelNotAvailable(
                 found,

@@ -36,6 +36,7 @@ from rag_app.models.generating.run import Stopped, Task, run
 from rag_app.models.generating.served import ServedGenerator, load_served_generator
 from rag_app.models.generating.waiting_line import GenerationQueue, QueuedAnswer
 from rag_app.models.hub import Announce, Origin, locate, quietly
+from rag_app.models.model_folder import files_stamp
 
 # With fewer parameters a model is small: asked to put a question in other words it answers it instead, and given several
 # passages it wanders from one to the next.
@@ -109,6 +110,7 @@ class LocalGenerator(CustomLLM):
     """
 
     _name: str = PrivateAttr()
+    _files_stamp: str = PrivateAttr()
     _model: Any = PrivateAttr()
     _tokenizer: Any = PrivateAttr()
     _context_tokens: int = PrivateAttr()
@@ -127,6 +129,7 @@ class LocalGenerator(CustomLLM):
             ModelLoadError: the folder does not hold a causal language model with a chat template, or would run code.
         """
         super().__init__(callback_manager=CallbackManager([]))
+        self._files_stamp = files_stamp(Path(path))  # first: of files that change meanwhile the old ones are then named
         self._tokenizer, self._model = load_weights(Path(path), device)
         self._name = name
         stated = stated_context_tokens(self._model)
@@ -153,6 +156,11 @@ class LocalGenerator(CustomLLM):
             is_chat_model=True,
             model_name=self._name,
         )
+
+    @property
+    def files_stamp(self) -> str:
+        """What tells its files, as they were when it was loaded, from others of the same name."""
+        return self._files_stamp
 
     @property
     def is_small(self) -> bool:

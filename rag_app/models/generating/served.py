@@ -60,10 +60,23 @@ def load_served_generator(name: str, answering: AnsweringSettings, models: Model
             "Start one that speaks OpenAI's API, and set RAG_APP_MODELS__SERVED_GENERATOR_URL=http://127.0.0.1:8000/v1 "
             "(docs/served-models.md).",
         )
-    server = GenerationServer(name, url, models.served_key.get_secret_value(), models.served_seconds)
+    server = GenerationServer(name, url, _key(url, models), models.served_seconds)
     row = load_catalogue().generator(name)
     window = server.context_tokens() or (row.context_tokens if row else DEFAULT_CONTEXT_TOKENS)
     return ServedGenerator(server, answering, window)
+
+
+def _key(url: str, models: ModelSettings) -> str:
+    """Return the key for the generators' server: that of the embedding models' server is shown to no other."""
+    is_one_server = _origin(url) == _origin(models.served_url)
+    return models.served_generator_key.get_secret_value() or (
+        models.served_key.get_secret_value() if is_one_server else ""
+    )
+
+
+def _origin(url: str) -> list[str]:
+    """Return scheme, host and port of a URL as they are written."""
+    return url.split("/", 3)[:3]
 
 
 class ServedGenerator(CustomLLM):

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from rag_app.errors import GenerationError
+from rag_app.errors import GeneratorBusy
 
 
 class GenerationQueue:
@@ -45,7 +45,7 @@ class Ticket:
             on_place: told how many answers are before this one, at once where it is any, and whenever that changes.
 
         Raises:
-            GenerationError: the turn did not come in that time; the place is left.
+            GeneratorBusy: the turn did not come in that time; the place is left.
         """
         deadline = time.monotonic() + seconds
         told = -1
@@ -120,9 +120,9 @@ class QueuedAnswer:
             self._ticket.withdraw()
 
 
-def _waited(place: int, seconds: float) -> GenerationError:
+def _waited(place: int, seconds: float) -> GeneratorBusy:
     before = "1 answer is" if place == 1 else f"{place} answers are"
-    return GenerationError(
+    return GeneratorBusy(
         f"{before} before this one; waited {seconds:.0f} s.",
         "Ask again later, raise RAG_APP_ANSWERING__WAIT_SECONDS, or use --generator quote, for which nobody waits.",
     )

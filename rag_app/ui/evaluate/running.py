@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from rag_app.config import Settings
+from rag_app.errors import BuildCancelled
 from rag_app.evaluation.systems import SystemSpec
 from rag_app.store.records.comparison_runs import RunRow, keep_run
 from rag_app.text import printable
-from rag_app.ui.jobs import Job, JobState, Progress, all_jobs
+from rag_app.ui.jobs import Job, JobCancelled, JobState, Progress, all_jobs
 from rag_app.ui.parts import show_problem
 from rag_app.ui.resources import held_embedders, import_libraries, load_generator
 from rag_app.ui.words import say
@@ -48,13 +49,17 @@ def _run(job: Job, request: Request, settings: Settings, held: HeldEmbedders) ->
     from rag_app.evaluation.kept_comparisons import comparison_text
 
     job.report(Progress("opening"))
-    comparison = compare(
-        request,
-        settings.model_copy(update={"offline": True}),
-        shared=SharedModels(held, lambda model: load_generator(model, settings)),
-        on_progress=_progress(job, request.systems),
-        on_build=lambda event: _tell_build(job, event),
-    )
+    try:
+        comparison = compare(
+            request,
+            settings.model_copy(update={"offline": True}),
+            shared=SharedModels(held, lambda model: load_generator(model, settings)),
+            on_progress=_progress(job, request.systems),
+            on_build=lambda event: _tell_build(job, event),
+            cancelling=job.cancelling,
+        )
+    except BuildCancelled as cancelled:
+        raise JobCancelled from cancelled
     job.check()
     return keep_run(
         settings.indexes,

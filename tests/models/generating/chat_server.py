@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._chunk(b"")
 
     def _wait_for_hanging_up(self) -> None:
-        self.connection.settimeout(10)
+        self.connection.settimeout(60)
         if self.connection.recv(1) == b"":
             self.state.hung_up.set()
         self.close_connection = True

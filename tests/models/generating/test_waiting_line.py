@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from rag_app.errors import GenerationError
+from rag_app.errors import GeneratorBusy
 from rag_app.models.generating.waiting_line import GenerationQueue
 
 
@@ -43,9 +43,9 @@ def test_turns_come_in_the_order_of_asking_and_each_knows_its_place() -> None:
 def test_who_waited_too_long_leaves_with_a_message() -> None:
     queue = GenerationQueue()
     first, second, third = (queue.enter() for _ in range(3))
-    with pytest.raises(GenerationError, match=r"2 answers are before this one; waited 0 s\."):
+    with pytest.raises(GeneratorBusy, match=r"2 answers are before this one; waited 0 s\."):
         third.wait(0, lambda place: None)
-    with pytest.raises(GenerationError, match=r"1 answer is before this one"):
+    with pytest.raises(GeneratorBusy, match=r"1 answer is before this one"):
         second.wait(0.01, lambda place: None)
     first.leave()
     first.leave()
@@ -59,6 +59,6 @@ def test_withdrawing_is_for_those_that_wait() -> None:
     second.withdraw()
     assert second.wait(0, lambda place: None) is False
     places: list[int] = []
-    with pytest.raises(GenerationError):
+    with pytest.raises(GeneratorBusy):
         third.wait(0.01, places.append)
     assert places == [1], "the first has the model still"
