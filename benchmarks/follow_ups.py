@@ -19,7 +19,7 @@ from typing import Any
 from llama_index.core.schema import QueryBundle
 
 from rag_app.answering.assembly import assemble_engine, choose_embedder
-from rag_app.answering.conversation import Exchange, standalone_question
+from rag_app.answering.conversation import Exchange, understood_by_rule
 from rag_app.answering.follow_ups import is_follow_up
 from rag_app.answering.query_engine import CitedQueryEngine
 from rag_app.config import load_settings
@@ -92,7 +92,7 @@ def engine_over(indexes: Path, kb: str) -> CitedQueryEngine:
 def by_rule(row: Row) -> str:
     """Return what is searched for without a generator."""
     history = [Exchange(one["question"], one["question"], one["answer"]) for one in row["history"]]
-    return standalone_question(row["follow_up"], history, None).question
+    return understood_by_rule(row["follow_up"], history)
 
 
 WAYS: dict[str, Callable[[Row], str]] = {

@@ -7,26 +7,21 @@ one conversation, and is asked one question at a time. This module knows nothing
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field
-from typing import Any, cast
+from itertools import chain
+from typing import Any
 
-from llama_index.core.base.llms.types import (
-    ChatMessage,
-    ChatResponse,
-    ChatResponseAsyncGen,
-    ChatResponseGen,
-    MessageRole,
-)
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ChatResponseGen, MessageRole
 from llama_index.core.base.response.schema import Response
 from llama_index.core.chat_engine.types import AgentChatResponse, BaseChatEngine, StreamingAgentChatResponse
 from llama_index.core.tools import ToolOutput
 
-from rag_app.answering.conversation import Exchange, joined_by_rule
-from rag_app.answering.follow_ups import is_follow_up
-from rag_app.answering.query_engine import Answered, AnswerEvent, CitedQueryEngine, Rephrased, Retrieved
+from rag_app.answering.awaiting import in_thread
+from rag_app.answering.conversation import Exchange, understood_by_rule
+from rag_app.answering.query_engine import Answered, AnswerEvent, CitedQueryEngine, Rephrased, Retrieved, said
 from rag_app.answering.writers import Waiting, Written
 from rag_app.datatypes import Answer
 
@@ -42,6 +37,9 @@ class CitedChatResponse(StreamingAgentChatResponse):
     So does cancelling who awaits a piece. While nothing is written, `chat_stream` and `achat_stream` have an empty delta
     several times a second: who reads them has control then, too, and can close them. The pieces of the other two are never
     empty.
+
+    `response` is what is written so far. The pieces are as the generator wrote them; once the stream has ended, `response` is
+    the answer with its citations checked, so that a number that a piece had may be another in it, or gone.
     """
 
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -54,7 +52,6 @@ class CitedChatResponse(StreamingAgentChatResponse):
         with closing(self.chat_stream):
             for response in self.chat_stream:
                 if response.delta:
-                    self.response += response.delta
                     yield response.delta
 
     async def async_response_gen(self) -> AsyncGenerator[str, None]:
@@ -63,7 +60,6 @@ class CitedChatResponse(StreamingAgentChatResponse):
         async with aclosing(self.achat_stream):
             async for response in self.achat_stream:
                 if response.delta:
-                    self.response += response.delta
                     yield response.delta
 
 
@@ -77,7 +73,7 @@ class CitedChatEngine(BaseChatEngine):
 
     @property
     def chat_history(self) -> list[ChatMessage]:
-        """Questions and answers, the oldest first. What a follow-up was understood to ask is in its `additional_kwargs`."""
+        """Questions and checked answers, the oldest first; what a question was understood to ask is in `additional_kwargs`."""
         return list(self._history)
 
     def reset(self) -> None:
@@ -85,7 +81,7 @@ class CitedChatEngine(BaseChatEngine):
         self._history = []
 
     def chat(self, message: str, chat_history: Sequence[ChatMessage] | None = None) -> AgentChatResponse:
-        """Return the answer to a question or follow-up, cited; where nothing is found, that.
+        """Return the answer to a question or follow-up, its citations checked; where nothing is found, that.
 
         Args:
             message: what is asked.
@@ -97,61 +93,74 @@ class CitedChatEngine(BaseChatEngine):
         response = self.stream_chat(message, chat_history)
         for _ in response.response_gen:
             pass
-        return AgentChatResponse(response.response, response.sources, response.source_nodes, metadata=response.metadata)
+        return _whole(response)
 
     def stream_chat(self, message: str, chat_history: Sequence[ChatMessage] | None = None) -> CitedChatResponse:
-        """Return the same answer as it is written; its `source_nodes` are there at once."""
+        """Return the same answer as it is written.
+
+        Its `source_nodes` are there at once, unless the generator puts a follow-up in full words before anything can be
+        searched for: it is asked to when the stream is read, and they are there before the first word.
+        """
         if chat_history is not None:
             self._history = list(chat_history)[-_MOST_MESSAGES:]
         response = CitedChatResponse()
         events = self._engine.ask(message, exchanges_of(self._history))
-        standalone = message
+        begun: list[AnswerEvent] = []
         for event in events:
-            if isinstance(event, Rephrased):
-                standalone = event.standalone.question
+            begun.append(event)
             if isinstance(event, Retrieved):
                 response.source_nodes = list(event.nodes)
+            if not isinstance(event, Rephrased):
                 break
-        response.chat_stream = self._responses(message, standalone, events, response)
+        response.chat_stream = self._responses(message, begun, events, response)
         return response
 
     async def achat(self, message: str, chat_history: Sequence[ChatMessage] | None = None) -> AgentChatResponse:
-        """Do as `chat`, in another thread."""
-        return await asyncio.to_thread(self.chat, message, chat_history)
+        """Do as `chat`, in another thread; cancelling stops the generator."""
+        response = await self.astream_chat(message, chat_history)
+        async for _ in response.async_response_gen():
+            pass
+        return _whole(response)
 
     async def astream_chat(self, message: str, chat_history: Sequence[ChatMessage] | None = None) -> CitedChatResponse:
         """Do as `stream_chat`, in another thread."""
         thread = ThreadPoolExecutor(max_workers=1)  # one thread for all of it: LlamaIndex's spans are of a thread
         response = await asyncio.get_running_loop().run_in_executor(thread, self.stream_chat, message, chat_history)
         assert response.chat_stream is not None
-        response.achat_stream = _in_thread(response.chat_stream, thread)
+        response.achat_stream = in_thread(response.chat_stream, thread)
         return response
 
     def _responses(
-        self, message: str, standalone: str, events: Iterator[AnswerEvent], response: CitedChatResponse
+        self, message: str, begun: Sequence[AnswerEvent], events: Generator[AnswerEvent], response: CitedChatResponse
     ) -> ChatResponseGen:
         """Yield the answer piece by piece, and remember it; of one that is stopped, what was written.
 
         A piece is empty while the generator writes nothing: a generator that is never left cannot be closed.
         """
-        text = ""
-        with closing(cast("Generator[AnswerEvent, None, None]", events)):
+        standalone = ""  # of one that is stopped before that is known, `exchanges_of` says it
+        with closing(events):
             try:
-                for event in events:
+                for event in chain(begun, events):
                     piece = ""
-                    if isinstance(event, Written):
+                    if isinstance(event, Rephrased):
+                        standalone = event.standalone.question
+                    elif isinstance(event, Retrieved):
+                        standalone = standalone or message
+                        response.source_nodes = list(event.nodes)
+                    elif isinstance(event, Written):
                         piece = event.text
+                        response.response += piece
                     elif isinstance(event, Answered):
-                        piece = "" if text else _said(event.answer)
+                        piece = "" if response.response else said(event.answer)
+                        response.response = said(event.answer)
                         response.metadata["answer"] = event.answer
                         response.sources.append(_source(event.answer, response))
-                    if piece or isinstance(event, Waiting):
-                        text += piece
-                        yield ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=text), delta=piece)
+                    if piece or isinstance(event, Waiting | Answered):
+                        yield _response(response.response, piece)
             except GeneratorExit:
-                self._remember(message, standalone, text)
+                self._remember(message, standalone, response.response)
                 raise
-        self._remember(message, standalone, text)
+        self._remember(message, standalone, response.response)
 
     def _remember(self, message: str, standalone: str, text: str) -> None:
         asked = ChatMessage(role=MessageRole.USER, content=message, additional_kwargs={STANDALONE: standalone})
@@ -168,9 +177,7 @@ def exchanges_of(messages: Sequence[ChatMessage]) -> tuple[Exchange, ...]:
     for message in messages:
         text = message.content or ""
         if message.role == MessageRole.USER and text.strip():
-            standalone = message.additional_kwargs.get(STANDALONE, "")
-            if not standalone:
-                standalone = joined_by_rule(text, exchanges[-1]) if exchanges and is_follow_up(text) else text
+            standalone = message.additional_kwargs.get(STANDALONE, "") or understood_by_rule(text, exchanges)
             exchanges.append(Exchange(text, standalone, ""))
         elif message.role == MessageRole.ASSISTANT and exchanges:
             last = exchanges[-1]
@@ -178,27 +185,19 @@ def exchanges_of(messages: Sequence[ChatMessage]) -> tuple[Exchange, ...]:
     return tuple(exchanges)
 
 
-def _said(answer: Answer) -> str:
-    return answer.abstention if answer.abstained else answer.text or ""
+def _whole(response: CitedChatResponse) -> AgentChatResponse:
+    return AgentChatResponse(response.response, response.sources, response.source_nodes, metadata=response.metadata)
+
+
+def _response(text: str, piece: str) -> ChatResponse:
+    return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=text), delta=piece)
 
 
 def _source(answer: Answer, response: CitedChatResponse) -> ToolOutput:
     """Return what LlamaIndex's own chat engines say of where an answer is from."""
-    text = _said(answer)
     return ToolOutput(
         tool_name="query_engine",
-        content=text,
+        content=said(answer),
         raw_input={"query": answer.standalone or answer.question},
-        raw_output=Response(text, response.source_nodes, response.metadata),
+        raw_output=Response(said(answer), response.source_nodes, response.metadata),
     )
-
-
-async def _in_thread(stream: ChatResponseGen, thread: ThreadPoolExecutor) -> ChatResponseAsyncGen:
-    """Yield what a stream does, read in a thread; closing it closes the stream there, and then ends the thread."""
-    loop = asyncio.get_running_loop()
-    try:
-        while (response := await loop.run_in_executor(thread, next, stream, None)) is not None:
-            yield response
-    finally:
-        await loop.run_in_executor(thread, stream.close)
-        thread.shutdown(wait=False)

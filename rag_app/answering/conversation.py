@@ -7,8 +7,9 @@ shown to whoever asked. This module knows nothing of retrieval.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
@@ -18,11 +19,13 @@ from rag_app.answering.follow_ups import content_characters, content_words, is_f
 from rag_app.answering.prompting.neutral import neutralised, visible
 from rag_app.answering.prompting.prompt_files import load_prompt
 from rag_app.answering.writer_by_language import is_made_for
+from rag_app.answering.writers import WAITING, Waiting
+from rag_app.errors import GeneratorBusy, ModelError, ModelNotAvailable
 from rag_app.language import UNDETERMINED, language_of
-from rag_app.text import CJK_CHARACTER, search_tokens, sentence_spans
+from rag_app.text import CJK_CHARACTER, HAN, search_tokens, sentence_spans
 
 _TURN_CHARACTERS = 300  # of a question, and of an answer, that the generator is shown
-_STANDALONE_CHARACTERS = 300  # what it writes, and what a rule puts before a follow-up
+_STANDALONE_CHARACTERS = 300  # what it writes, and of several questions what a rule puts before a follow-up
 _KNOWN_SHARE = 2 / 3  # of what a rephrased question is about stands in the conversation
 _ITEM_WORDS = 5  # of one item of a list in an answer; what is longer is a clause
 
@@ -35,6 +38,10 @@ _LIST_SIGN = re.compile(r"\s*(?:,\s*(?:and|or)\s|,|\band\b|\bor\b|、|，|；|;|
 _ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
 _ZH_ORDINALS = {"第一": 0, "第二": 1, "第三": 2, "第四": 3, "第五": 4, "最后": -1}
 _ORDINAL = re.compile(rf"\bthe ({'|'.join(_ORDINALS)}) one\b|({'|'.join(_ZH_ORDINALS)})一?[个种项条]", re.IGNORECASE)
+_ANNOUNCES = re.compile(r"：|:\s")  # a list; the colon of 9:30 does not
+# A whole number, and what beside it would make it a part of another: 1,000 and 9:30 are one each.
+_NUMBER = r"\d++(?:[.,:]\d++)*+"
+_BESIDE = r"[.,:/\s–-]"
 _PLACED = re.compile(r"(in|at|for|from|on|with|as) (\w[\w'’-]*(?: \w[\w'’-]*){0,2})")
 
 
@@ -49,14 +56,22 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Standalone:
-    """A question that stands by itself, and by what it was made; empty where it is the question itself."""
+    """A question that stands by itself, and by what it was made; empty where it is the question itself.
+
+    `failure` is why the generator cannot be had, where that was waited for: it need not be asked for the answer, too.
+    """
 
     question: str
     by: Literal["", "generator", "rule"] = ""
+    failure: ModelError | None = None
 
 
-def standalone_question(question: str, history: Sequence[Exchange], llm: LLM | None) -> Standalone:
+def standalone_question(
+    question: str, history: Sequence[Exchange], llm: LLM | None
+) -> Generator[Waiting, None, Standalone]:
     """Return what a question asks, understood by what was said before it; the question itself where it stands by itself.
+
+    While a generator rephrases it, `Waiting` is yielded; the first comes before it is asked, and closing stops it.
 
     Args:
         question: checked already.
@@ -66,11 +81,20 @@ def standalone_question(question: str, history: Sequence[Exchange], llm: LLM | N
     """
     if not history or not is_follow_up(question):
         return Standalone(question)
+    failure: ModelError | None = None
     if llm is not None and not getattr(llm, "is_small", False) and is_made_for(llm, question):
-        said = _said(llm, question, history)
+        try:
+            said = yield from _said(llm, question, history)
+        except (GeneratorBusy, ModelNotAvailable) as error:
+            said, failure = "", error
         if _is_faithful(said, question, history):
             return Standalone(said, "generator")
-    return Standalone(joined_by_rule(question, history[-1]), "rule")
+    return Standalone(joined_by_rule(question, history[-1]), "rule", failure)
+
+
+def understood_by_rule(question: str, history: Sequence[Exchange]) -> str:
+    """Return what a question asks, as `standalone_question` does without a generator."""
+    return joined_by_rule(question, history[-1]) if history and is_follow_up(question) else question
 
 
 def joined_by_rule(question: str, previous: Exchange) -> str:
@@ -96,7 +120,7 @@ def _shortened(question: str, language: str) -> str:
     sentences = [question[start:end] for start, end in sentence_spans(question)]
     while len(sentences) > 1 and sum(map(len, sentences)) > _STANDALONE_CHARACTERS:
         del sentences[1]
-    joined = ("" if language == "zh" else " ").join(sentences)[-_STANDALONE_CHARACTERS:]
+    joined = ("" if language == "zh" else " ").join(sentences)
     return joined if joined.endswith(("?", "？", "!", "！", ".", "。")) else joined + _MARK[language]
 
 
@@ -105,13 +129,30 @@ def _with_item(question: str, answer: str) -> str:
     ordinal = _ORDINAL.search(question)
     if not ordinal:
         return question
-    listed = re.split(r"[:：]", _ANSWER_MARKER.sub("", answer))[-1].strip(" .。")
-    items = [item for item in _LIST_SIGN.split(listed) if item]
-    name = (ordinal[1] or ordinal[2]).lower()
-    place = (_ORDINALS | _ZH_ORDINALS)[name]
-    if len(items) < 2 or not -len(items) <= place < len(items) or len(items[place].split()) > _ITEM_WORDS:
+    place = (_ORDINALS | _ZH_ORDINALS)[(ordinal[1] or ordinal[2]).lower()]
+    item = _listed(_ANSWER_MARKER.sub("", answer), place)
+    if not item or len(item.split()) > _ITEM_WORDS:
         return question
-    return question[: ordinal.start()] + items[place] + question[ordinal.end() :]
+    return question[: ordinal.start()] + item + question[ordinal.end() :]
+
+
+def _listed(answer: str, place: int) -> str:
+    """Return the item at a place of the first sentence that lists so many; one that announces its list goes before others."""
+    sentences: list[str] = []
+    for start, end in sentence_spans(answer):
+        if sentences and sentences[-1].endswith("；"):
+            sentences[-1] += answer[start:end]
+        else:
+            sentences.append(answer[start:end])
+    lists = []
+    for sentence in sentences:
+        *announced, listed = _ANNOUNCES.split(sentence)
+        lists.append((not announced, listed.strip(" .。")))
+    for _, listed in sorted(lists, key=itemgetter(0)):
+        items = [item for item in _LIST_SIGN.split(listed) if item]
+        if len(items) > 1 and -len(items) <= place < len(items):
+            return items[place]
+    return ""
 
 
 def _changed(rest: str, before: str) -> str:
@@ -120,10 +161,11 @@ def _changed(rest: str, before: str) -> str:
         return ""
     words = rest.split()
     for part in (rest, words[-1]) if len(words) == 2 else (rest,):
-        number = re.search(r"\d+", part)
+        number = re.search(_NUMBER, part)
         if number and part != number[0]:
             around = re.escape(part[: number.start()]), re.escape(part[number.end() :])
-            alike = list(re.finditer(rf"(?<!\w){around[0]}\d+{around[1]}", before))
+            whole = rf"(?<!\w)(?<!\d{_BESIDE}){around[0]}{_NUMBER}{around[1]}(?![^\W{HAN}])(?!{_BESIDE}\d)"
+            alike = list(re.finditer(whole, before))
             if len(alike) == 1:
                 return before[: alike[0].start()] + part + before[alike[0].end() :]
     place = _PLACED.fullmatch(rest)
@@ -133,8 +175,12 @@ def _changed(rest: str, before: str) -> str:
     return ""
 
 
-def _said(llm: LLM, question: str, history: Sequence[Exchange]) -> str:
-    """Return what the generator makes of a follow-up: its first line, or nothing where it fails."""
+def _said(llm: LLM, question: str, history: Sequence[Exchange]) -> Generator[Waiting, None, str]:
+    """Return what the generator makes of a follow-up: its first line, or nothing where it fails.
+
+    Raises:
+        GeneratorBusy, ModelNotAvailable: it was waited for, and cannot be had.
+    """
     language = _language(question, history[-1])
     special = getattr(llm, "special_tokens", ())
 
@@ -146,6 +192,7 @@ def _said(llm: LLM, question: str, history: Sequence[Exchange]) -> str:
     )
     system, user = load_prompt("standalone", language).filled(turns=turns, question=plain(question))
     messages = [ChatMessage(role=MessageRole.SYSTEM, content=system), ChatMessage(role=MessageRole.USER, content=user)]
+    yield Waiting(0)  # nothing is asked of the generator until somebody reads on
     said = ""
     stream = None
     try:
@@ -154,6 +201,9 @@ def _said(llm: LLM, question: str, history: Sequence[Exchange]) -> str:
             said += response.delta or ""
             if len(said) > _STANDALONE_CHARACTERS or "\n" in said.lstrip():
                 break
+            yield Waiting(response.message.additional_kwargs.get(WAITING, 0))
+    except (GeneratorBusy, ModelNotAvailable):
+        raise
     except Exception:  # noqa: BLE001 - whatever an LLM raises, there is still the rule
         return ""
     finally:

@@ -8,7 +8,8 @@ This module knows nothing of indexes, model files or screens.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from rag_app.answering.abstention import is_found, why_nothing, why_refused
+from rag_app.answering.awaiting import in_thread
 from rag_app.answering.conversation import Exchange, Standalone, standalone_question
 from rag_app.answering.neighbours import Neighbours
 from rag_app.answering.question import checked_question
@@ -90,10 +92,11 @@ class CitedQueryEngine(BaseQueryEngine):
         self._node_postprocessors = node_postprocessors
         self._neighbours = neighbours
 
-    def ask(self, question: str, history: Sequence[Exchange] = ()) -> Iterator[AnswerEvent]:
+    def ask(self, question: str, history: Sequence[Exchange] = ()) -> Generator[AnswerEvent]:
         """Yield what happens, as it happens: `Rephrased` of a follow-up, `Retrieved`, any number of `Written`, `Answered`.
 
-        Closing the iterator stops the generator. `history` are the exchanges before, the last of them last.
+        `Waiting` comes between any of them, and before `Rephrased` too, where the generator puts the follow-up in full words.
+        Closing stops the generator. `history` are the exchanges before, the last of them last.
 
         Raises:
             QuestionError: empty, or too long.
@@ -102,7 +105,7 @@ class CitedQueryEngine(BaseQueryEngine):
         """
         clock = _Clock()
         question = checked_question(question, self._limits)
-        standalone = self._standalone(question, history)
+        standalone = yield from self._standalone(question, history)
         if standalone.by:
             clock.lap("rephrasing")
             yield Rephrased(standalone)
@@ -110,7 +113,7 @@ class CitedQueryEngine(BaseQueryEngine):
         wanted = 1 - self._answering.false_alarm_rate
         ranked = passages_of(nodes)
         found = is_found(ranked, wanted)
-        budget = self._writer.budget if self._writer is not None and found else None
+        budget = self._writer.budget(standalone.question) if self._writer is not None and found else None
         if budget is not None and self._neighbours is not None:
             nodes = self._neighbours.joined(nodes, budget.size, budget.room(standalone.question))
             clock.lap("neighbours")
@@ -118,6 +121,8 @@ class CitedQueryEngine(BaseQueryEngine):
         yield Retrieved(passages, tuple(nodes), found, ranked)
         draft = None
         if self._writer is not None and found:
+            if standalone.failure is not None:
+                raise standalone.failure
             draft = yield from _timed(self._writer.write(standalone.question, passages), clock)
         yield Answered(
             Answer(
@@ -143,7 +148,7 @@ class CitedQueryEngine(BaseQueryEngine):
         """Return the passages for a question, after every postprocessor, best first."""
         return self._postprocessed(self._retriever.retrieve(query_bundle), query_bundle)
 
-    def _standalone(self, question: str, history: Sequence[Exchange]) -> Standalone:
+    def _standalone(self, question: str, history: Sequence[Exchange]) -> Generator[Waiting, None, Standalone]:
         recent = history[-self._answering.history_turns :] if self._answering.history_turns else ()
         return standalone_question(question, recent, self._writer.llm if self._writer else None)
 
@@ -162,20 +167,29 @@ class CitedQueryEngine(BaseQueryEngine):
         return nodes
 
     def _query(self, query_bundle: QueryBundle) -> Response:
-        retrieved, *_, answered = self.ask(query_bundle.query_str)
-        assert isinstance(retrieved, Retrieved)
-        assert isinstance(answered, Answered)
-        return Response(
-            response=answered.answer.text,
-            source_nodes=list(retrieved.nodes),
-            metadata={"answer": answered.answer},
-        )
+        return _response(list(self.ask(query_bundle.query_str)))
+
+    async def _aquery(self, query_bundle: QueryBundle) -> Response:
+        # One thread for all of it: LlamaIndex's spans are of a thread.
+        events = in_thread(self.ask(query_bundle.query_str), ThreadPoolExecutor(max_workers=1))
+        return _response([event async for event in events])
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {}
 
-    async def _aquery(self, query_bundle: QueryBundle) -> Response:
-        return self._query(query_bundle)
+
+def said(answer: Answer) -> str:
+    """Return what is said to who asked: the answer, or that nothing was found; empty where nobody was to write one."""
+    return answer.text or answer.abstention
+
+
+def _response(events: Sequence[AnswerEvent]) -> Response:
+    """Return what LlamaIndex's users are given, of a question without a history."""
+    retrieved, *_, answered = events
+    assert isinstance(retrieved, Retrieved)
+    assert isinstance(answered, Answered)
+    answer = answered.answer
+    return Response(response=said(answer), source_nodes=list(retrieved.nodes), metadata={"answer": answer})
 
 
 def _abstention(

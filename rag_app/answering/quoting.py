@@ -7,8 +7,9 @@ shares with the question, and by the rank of its passage. This module knows noth
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -34,8 +35,12 @@ SECOND_WITHIN = 1.5
 _ADDED = 2.0  # what the words that a follow-up adds weigh beside those of the questions before it
 PASSAGES = 3
 SENTENCES = 2
-# A quote is cut after so many units: what has no full stop may be as long as its passage.
+# A quote is cut after so many units, and says so: what has no full stop may be as long as its passage.
 _LONGEST = 120
+_CUT = "…"
+# It is cut where a clause ends, if that keeps so much of what fits.
+_KEPT_SHARE = 2 / 3
+_CLAUSE_END = re.compile(r"[,;:](?=\s|$)|[，；：、]|—+|\s–(?=\s)")
 
 
 class QuestionEmbedder(SentenceEmbedder, Protocol):
@@ -66,7 +71,6 @@ class QuotingWriter:
     """Writes nothing of its own."""
 
     llm = None
-    budget = None
 
     def __init__(self, embedder: QuestionEmbedder | None) -> None:
         """Take what embeds sentences while a person waits; None: words and ranks decide."""
@@ -77,6 +81,9 @@ class QuotingWriter:
         """The name under which it is chosen."""
         return QUOTE
 
+    def budget(self, question: str) -> None:
+        """Passages are quoted as they were found."""
+
     def write(self, question: str, passages: Sequence[Passage]) -> Writing:
         """Yield the best sentences, each with the number of its passage."""
         plain = MarkupFilter(passages)
@@ -86,8 +93,8 @@ class QuotingWriter:
             quoted = _quoted(candidate)
             sentence = replace(quoted, text=plain.whole(quoted.text))
             sentences.append(sentence)
-            is_cjk = bool(CJK_CHARACTER.search(sentence.text))
-            piece = f"{'' if is_cjk or not text else ' '}{sentence.text}{'' if is_cjk else ' '}[{candidate.passage.n}]"
+            space = _space_in(sentence.text)
+            piece = f"{space if text else ''}{sentence.text}{space}[{candidate.passage.n}]"
             text += piece
             yield Written(piece)
         return Draft(plain.whole(text), tuple(sentences))
@@ -105,18 +112,37 @@ class QuotingWriter:
 
 
 def candidates_of(passages: Sequence[Passage]) -> list[Candidate]:
-    """Return the sentences that can be quoted: a heading or a question answers nothing, but leads what comes after it."""
+    """Return the sentences that can be quoted: no heading, and no question, which leads what comes after it."""
     found = []
     for rank, passage in enumerate(passages):
         lead = ""
-        for start, end in sentence_spans(passage.text):
-            sentence = passage.text[start:end]
+        for start, end, is_heading in _sentences(passage):
+            sentence = passage.text[start:end].strip()
             if sentence.endswith(("?", "？")):
                 lead = sentence
-            elif any(map(str.isalnum, sentence)) and not sentence.startswith("#"):
+            elif any(map(str.isalnum, sentence)) and not is_heading:
                 found.append(Candidate(passage, rank, start, end, lead))
                 lead = ""
     return found
+
+
+def _sentences(passage: Passage) -> Iterator[tuple[int, int, bool]]:
+    """Yield each heading and each sentence between them: where it begins and ends, and whether it is a heading."""
+    position = 0
+    for heading in _headings(passage.heading_path).finditer(passage.text):
+        for start, end in sentence_spans(passage.text, position, heading.start()):
+            yield start, end, False
+        yield heading.start(), heading.end(), True
+        position = heading.end()
+    for start, end in sentence_spans(passage.text, position):
+        yield start, end, False
+
+
+def _headings(heading_path: Sequence[str]) -> re.Pattern[str]:
+    """Return what finds the lines that are headings: by their mark, or because they say what one of the path does."""
+    known = [r"\s*".join(map(re.escape, "".join(heading.split()))) for heading in heading_path]
+    lines = "|".join((r"#{1,6}[ \t].*", *filter(None, known)))
+    return re.compile(rf"^[ \t]*+(?:{lines})[ \t]*$", re.MULTILINE | re.IGNORECASE)
 
 
 def evidence_of(
@@ -181,11 +207,26 @@ def _standard(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _quoted(candidate: Candidate) -> Sentence:
     passage, start, end = candidate.passage, candidate.start, candidate.end
-    kept = first_units(candidate.text, _LONGEST)
-    if kept and len(kept) < end - start:
-        ((start, end),) = trimmed(passage.text, start, start + len(kept))
+    kept = _kept(candidate.text)
+    ((start, end),) = trimmed(passage.text, start, start + len(kept))
     text = " ".join(passage.text[start:end].split())
+    if end < candidate.end:
+        text = f"{text}{_space_in(text)}{_CUT}"
     citation = Citation(
         passage.n, passage.document, passage.page, passage.start + start, passage.start + end, computed=False
     )
     return Sentence(text, (citation,), supported=True)
+
+
+def _kept(text: str) -> str:
+    """Return as much of a sentence as is quoted."""
+    kept = first_units(text, _LONGEST) or text
+    if len(kept) == len(text):
+        return text
+    ends = [match.start() for match in _CLAUSE_END.finditer(kept) if match.start() >= _KEPT_SHARE * len(kept)]
+    return kept[: ends[-1]] if ends else kept
+
+
+def _space_in(text: str) -> str:
+    """Return what stands between two words of a text."""
+    return "" if CJK_CHARACTER.search(text) else " "

@@ -52,10 +52,9 @@ class WriterByLanguage:
         """The generator's name."""
         return self._generator.name
 
-    @property
-    def budget(self) -> Budget:
-        """What the generator can be given."""
-        return self._generator.budget
+    def budget(self, question: str) -> Budget | None:
+        """What the generator can be given; None where the passages will be quoted."""
+        return self._generator.budget(question) if is_made_for(self.llm, question) else None
 
     def write(self, question: str, passages: Sequence[Passage]) -> Writing:
         """Yield the answer as it is written; `by` of the draft says where the generator was not asked.

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from llama_index.core.llms import LLM
 
-from rag_app.answering.citing.citations import MarkerFilter, cite, marked
-from rag_app.answering.citing.claims import is_courtesy, says_nothing_is_there
+from rag_app.answering.citing.citations import cite, marked
+from rag_app.answering.citing.claims import says_nothing_is_there
+from rag_app.answering.citing.markers import MarkerFilter
 from rag_app.answering.prompting.answer_text import MarkupFilter
 from rag_app.answering.prompting.prompt import Budget, TokenCounter, build_prompt
 from rag_app.config import AnsweringSettings
@@ -39,9 +40,10 @@ _SMALL_SENTENCES = 2
 
 @dataclass(frozen=True)
 class Waiting:
-    """Nothing new is written: the model reads, or writes for others first; `place` of them are before this one.
+    """Nothing new of the answer is written: the model reads, puts a follow-up in full words, or writes for others first.
 
-    It comes several times a second, so that whoever follows can stop it at any time.
+    `place` answers are before this one. It comes several times a second, so that whoever follows can stop it at any
+    time.
     """
 
     place: int
@@ -69,9 +71,9 @@ class Draft:
 
     @property
     def is_refusal(self) -> bool:
-        """Whether it says that the passages do not answer the question, and nothing more."""
-        texts = [sentence.text for sentence in self.sentences]
-        return any(map(says_nothing_is_there, texts)) and all(map(is_courtesy, texts))
+        """Whether it says that the passages do not answer the question, and nothing more; what is cited says more."""
+        claims_nothing = all(sentence.supported and not sentence.citations for sentence in self.sentences)
+        return claims_nothing and any(says_nothing_is_there(sentence.text) for sentence in self.sentences)
 
 
 Writing = Generator[Waiting | Written, None, Draft]
@@ -90,9 +92,8 @@ class Writer(Protocol):
         """The generator, where there is one."""
         ...
 
-    @property
-    def budget(self) -> Budget | None:
-        """What it can be given; None where passages are used as they were found."""
+    def budget(self, question: str) -> Budget | None:
+        """Return what it can be given for a question; None where passages are used as they were found."""
         ...
 
     def write(self, question: str, passages: Sequence[Passage]) -> Writing:
@@ -119,9 +120,8 @@ class GeneratorWriter:
         """The generator's name."""
         return str(self.llm.metadata.model_name)
 
-    @property
-    def budget(self) -> Budget:
-        """What the generator can be given, in its own tokens."""
+    def budget(self, question: str) -> Budget:
+        """Return what the generator can be given, in its own tokens."""
         window, passage_tokens = self.llm.metadata.context_window, self._answering.passage_tokens
         return Budget(
             _token_counter(self.llm),
@@ -136,11 +136,11 @@ class GeneratorWriter:
         Raises:
             GenerationError: the generator failed, or no passage fits beside the question.
         """
-        budget = self.budget
+        budget = self.budget(question)
         given = passages[:_SMALL_PASSAGES] if self._is_small else passages
         prompt = build_prompt(question, given, budget)
         plain = MarkupFilter(prompt.passages, prompt.delimiter, budget.special_tokens)
-        shown = MarkerFilter(len(prompt.passages))
+        shown = MarkerFilter(prompt.passages)
         text, reason = "", None
         stream = None
         try:
@@ -174,7 +174,7 @@ class GeneratorWriter:
         sentences = cite(text, prompt.passages, self._embedder, question)
         # Signs that stood apart may have come together where a marker was taken out, or put in.
         clean = tuple(replace(sentence, text=plain.whole(sentence.text)) for sentence in sentences)
-        return Draft(plain.whole(marked(text, sentences)), clean, prompt.name, is_cut=reason in _CUT)
+        return Draft(plain.whole(marked(text, prompt.passages, sentences)), clean, prompt.name, is_cut=reason in _CUT)
 
 
 def _end_of_sentence(text: str, count: int) -> int | None:

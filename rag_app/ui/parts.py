@@ -14,6 +14,7 @@ from html import escape
 
 import streamlit as st
 
+from rag_app.answering.citing.markers import STOPS
 from rag_app.datatypes import Answer
 from rag_app.errors import RagAppError
 from rag_app.language import language_of
@@ -23,8 +24,8 @@ from rag_app.ui.words.translation import translated
 
 _log = logging.getLogger(__name__)
 
-# What may follow a sentence of an answer: its markers, and white space.
-_AFTER_SENTENCE = re.compile(r"(?:[ \t]*\[\d+\])*\s*")
+# What may follow the words of a sentence of an answer: its markers, the signs that end it, and white space.
+_AFTER_WORDS = re.compile(rf"(?:[ \t]*\[\d+\])*[{re.escape(STOPS)}]*(?:[ \t]*\[\d+\])*\s*")
 
 # Colours are mixed from the text's own, so that they fit the light and the dark theme.
 STYLE = """<style>
@@ -141,13 +142,14 @@ def gaps_after(answer: Answer) -> list[str]:
     text, gaps = answer.text or "", []
     position = 0
     for sentence in answer.sentences:
-        start = text.find(sentence.text, position)
+        words = sentence.text.rstrip(STOPS) or sentence.text
+        start = text.find(words, position)
         if start < 0:
             gaps.append(" ")
             continue
-        after = _AFTER_SENTENCE.match(text, start + len(sentence.text))
-        position = after.end() if after else start + len(sentence.text)
-        between = text[start + len(sentence.text) : position]
+        after = _AFTER_WORDS.match(text, start + len(words))
+        position = after.end() if after else start + len(words)
+        between = text[start + len(words) : position]
         gaps.append("\n" * min(between.count("\n"), 2) or (" " if between[-1:].isspace() else ""))
     return gaps
 

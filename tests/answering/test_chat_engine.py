@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, CompletionResponse, CompletionResponseGen, MessageRole
@@ -26,6 +26,7 @@ from tests.fakes import HashEmbedding, ScriptedLLM, SmallScriptedLLM
 
 QUESTION = "How long is an account locked after failed sign-ins?"
 PIECES = ("An account is locked ", "for 30 ", "minutes [1].")
+HISTORY = (ChatMessage(role="user", content=QUESTION), ChatMessage(role="assistant", content="For 30 minutes."))
 
 
 def chat_over(base: SmallBase, llm: ScriptedLLM | None, **answering: int) -> CitedChatEngine:
@@ -193,6 +194,68 @@ def test_who_awaits_the_first_text_can_be_cancelled(small_base: SmallBase) -> No
     assert not llm.has_waited_to_the_end
 
 
+def test_who_awaits_a_whole_answer_can_be_cancelled_too(small_base: SmallBase) -> None:
+    llm = WaitingLLM(_BEATS)
+
+    async def ask_and_think_better_of_it() -> None:
+        asking = asyncio.create_task(chat_over(small_base, llm).achat(QUESTION))
+        assert await asyncio.to_thread(llm.asked.wait, 30)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert llm.closed
+
+    asyncio.run(ask_and_think_better_of_it())
+    assert not llm.has_waited_to_the_end
+
+
+def test_a_follow_up_that_the_generator_rephrases_is_searched_for_when_the_stream_is_read(
+    small_base: SmallBase,
+) -> None:
+    understood = "How long is an account locked for managers?"
+    llm = ScriptedLLM(understood)
+    response = chat_over(small_base, llm).stream_chat("and for managers?", [*HISTORY])
+    assert (response.source_nodes, llm.prompts) == ([], []), (
+        "nobody waits, and nothing is asked, until somebody reads on"
+    )
+    pieces = response.response_gen
+    assert next(pieces)
+    assert response.source_nodes, "they are there before the first word"
+    assert "".join(pieces) in str(response)
+    assert answer_in(response.metadata).standalone == understood
+
+
+def test_a_stream_can_be_closed_while_the_generator_rephrases(small_base: SmallBase) -> None:
+    llm = ScriptedLLM(*["word "] * 50)
+    engine = chat_over(small_base, llm)
+    stream = engine.stream_chat("and for managers?", [*HISTORY]).chat_stream
+    assert stream is not None
+    assert [next(stream).delta for _ in range(3)] == ["", "", ""]
+    assert not llm.closed
+    stream.close()
+    assert llm.closed
+    assert exchanges_of(engine.chat_history)[-1] == Exchange(
+        "and for managers?", f"{QUESTION} And for managers?", ""
+    ), "what was not found out is understood by rule"
+
+
+@pytest.mark.parametrize("written", ["Locked for 45 minutes [1].", "Locked for 45 minutes [2]."])
+def test_what_is_returned_and_remembered_has_its_citations_checked(small_base: SmallBase, written: str) -> None:
+    engine = chat_over(small_base, SmallScriptedLLM(written))
+    response = engine.chat(QUESTION)
+    checked = "Locked for 45 minutes."
+    assert answer_in(response.metadata).text == checked
+    assert response.response == checked
+    assert engine.chat_history[-1].content == checked
+    stream = engine.stream_chat(QUESTION)
+    assert "".join(stream.response_gen).strip().startswith("Locked for 45 minutes")
+    assert str(stream) == engine.chat_history[-1].content == checked
+    responses = engine.stream_chat(QUESTION).chat_stream
+    assert responses is not None
+    *_, last = responses
+    assert (last.delta, last.message.content) == ("", checked)
+
+
 def test_a_reader_sees_nothing_of_the_waiting(small_base: SmallBase) -> None:
     response = chat_over(small_base, WaitingLLM(3, *PIECES)).stream_chat(QUESTION)
     pieces = list(response.response_gen)
@@ -272,7 +335,7 @@ class _Abstaining(CitedQueryEngine):
     def __init__(self) -> None:
         pass
 
-    def ask(self, question: str, history: Sequence[Exchange] = ()) -> Iterator[AnswerEvent]:
+    def ask(self, question: str, history: Sequence[Exchange] = ()) -> Generator[AnswerEvent]:
         yield Retrieved((), (), is_found=False)
         yield Answered(
             Answer(

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from llama_index.core import Settings as GlobalSettings
 from llama_index.core.base.base_query_engine import BaseQueryEngine
-from llama_index.core.base.llms.types import LLMMetadata
+from llama_index.core.base.llms.types import CompletionResponse, CompletionResponseGen, LLMMetadata
 from llama_index.core.base.response.schema import Response
+from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.embeddings import MockEmbedding
 from llama_index.core.llms import LLM, MockLLM
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import QueryEngineTool
 
+from rag_app.answering.conversation import Exchange
 from rag_app.answering.neighbours import Neighbours
-from rag_app.answering.query_engine import Answered, CitedQueryEngine, Retrieved
-from rag_app.answering.writers import GeneratorWriter, Written
+from rag_app.answering.query_engine import Answered, CitedQueryEngine, Rephrased, Retrieved
+from rag_app.answering.writers import WAITING, GeneratorWriter, Waiting, Written
 from rag_app.config import AnsweringSettings, LimitSettings, RetrievalSettings
 from rag_app.datatypes import Answer
-from rag_app.errors import GenerationError, QuestionError
+from rag_app.errors import GenerationError, GeneratorBusy, QuestionError
 from rag_app.retrieval.retrievers import KnowledgeBaseRetriever
 from tests.conftest import MakeBase, SmallBase
 from tests.fakes import HashEmbedding, ScriptedLLM
@@ -273,6 +277,34 @@ class OnlyChinese(BaseNodePostprocessor):
         return [node for node in nodes if node.node.metadata["document"] == "docs/密码.md"]
 
 
+class Nothing(BaseNodePostprocessor):
+    """Keeps no passage."""
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        return []
+
+
+class EndlessLLM(ScriptedLLM):
+    """Says that it waits, for as long as somebody listens: half a minute, so that a test fails and does not hang."""
+
+    _asked: threading.Event = PrivateAttr(default_factory=threading.Event)
+
+    @property
+    def asked(self) -> threading.Event:
+        return self._asked
+
+    def _stream(self, prompt: str) -> CompletionResponseGen:
+        try:
+            for _ in range(3000):
+                self._asked.set()
+                time.sleep(0.01)
+                yield CompletionResponse(text="", delta="", additional_kwargs={WAITING: 0})
+        finally:
+            self._closed = True
+
+
 def test_postprocessors_of_llama_index_are_applied(small_base: SmallBase) -> None:
     answer = answer_of(engine_over(small_base, ScriptedLLM("Yes."), [OnlyChinese()]))
     assert [(passage.n, passage.document) for passage in answer.passages] == [(1, "docs/密码.md")]
@@ -293,8 +325,48 @@ def test_query_returns_a_llama_index_response(small_base: SmallBase) -> None:
 def test_query_works_asynchronously_and_without_an_answer(small_base: SmallBase) -> None:
     response = asyncio.run(engine_over(small_base, None).aquery(QUESTION))
     assert isinstance(response, Response)
-    assert response.response is None
+    assert response.response == "", "as LlamaIndex's own engines have it where nobody writes"
     assert response.source_nodes
+
+
+def test_where_nothing_is_found_that_is_what_query_returns(small_base: SmallBase) -> None:
+    response = engine_over(small_base, ScriptedLLM(*PIECES), [Nothing()]).query(QUESTION)
+    assert str(response).startswith("No passage was found.")
+
+
+def test_a_refusal_is_returned_as_it_was_written(small_base: SmallBase) -> None:
+    written = "The passages do not answer this question."
+    assert str(engine_over(small_base, ScriptedLLM(written)).query(QUESTION)) == written
+
+
+def test_while_a_question_is_awaited_others_go_on_and_cancelling_stops_the_generator(small_base: SmallBase) -> None:
+    llm = EndlessLLM()
+
+    async def ask_and_think_better_of_it() -> None:
+        asking = asyncio.create_task(engine_over(small_base, llm).aquery(QUESTION))
+        assert await asyncio.to_thread(llm.asked.wait, 30), "this loop goes on while it writes"
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert llm.closed
+
+    asyncio.run(ask_and_think_better_of_it())
+
+
+def test_where_the_generator_cannot_be_had_for_a_follow_up_passages_are_found_and_it_is_not_asked_again(
+    small_base: SmallBase,
+) -> None:
+    busy = GeneratorBusy("1 answer is before this one; waited 120 s.")
+    llm = ScriptedLLM(error=busy)
+    events = engine_over(small_base, llm).ask("and for managers?", [Exchange(QUESTION, QUESTION, "For 30 minutes.")])
+    assert next(events) == Waiting(0)
+    rephrased, retrieved = next(events), next(events)
+    assert isinstance(rephrased, Rephrased)
+    assert rephrased.standalone.question == f"{QUESTION} And for managers?"
+    assert isinstance(retrieved, Retrieved)
+    with pytest.raises(GeneratorBusy):
+        next(events)
+    assert len(llm.prompts) == 1
 
 
 def test_it_can_be_a_tool_of_a_llama_index_agent(small_base: SmallBase) -> None:

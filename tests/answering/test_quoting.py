@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,49 @@ def test_a_heading_is_never_quoted() -> None:
     assert all("#" not in sentence.text for sentence in draft.sentences)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# Helpdesk\n\n## Guest Wi-Fi\nThe password is swordfish.",
+        "## 1. Guest Wi-Fi. Passwords\n  The password is swordfish.",
+        "## Guest Wi-Fi password ##  \n# Passwords\nThe password is swordfish.\n# Next",
+    ],
+)
+def test_what_stands_right_below_a_heading_is_quoted(text: str) -> None:
+    source = passage(1, text, start=70)
+    draft, _ = drafted(QuotingWriter(None), "What is the guest Wi-Fi password?", source)
+    (sentence,) = draft.sentences
+    (citation,) = sentence.citations
+    assert sentence.text == text[citation.start - 70 : citation.end - 70] == "The password is swordfish."
+
+
+def test_a_heading_that_asks_leads_to_the_sentence_right_below_it() -> None:
+    text = "The desk opens at eight.\n## When is lunch?  \nAt noon."
+    draft, _ = drafted(QuotingWriter(None), "When is lunch?", passage(1, text))
+    assert draft.sentences[0].text == "At noon."
+
+
+@pytest.mark.parametrize(
+    ("text", "heading"),
+    [
+        ("Resetting your password\n\nCall extension 4500.", "Resetting your password"),
+        ("RESETTING\nyour  password\nCall extension 4500.", "Resetting your password"),
+        ("重置\n密码\n\n请拨打分机4500。", "重置密码"),
+    ],
+    ids=["paragraph", "line", "Chinese, on two lines"],
+)
+def test_a_heading_without_a_mark_is_known_by_the_heading_path(text: str, heading: str) -> None:
+    source = replace(passage(1, text), heading_path=("Helpdesk", heading))
+    draft, _ = drafted(QuotingWriter(None), f"{heading}?", source)
+    assert [sentence.text for sentence in draft.sentences] == [text.splitlines()[-1]]
+
+
+def test_a_sentence_that_begins_like_a_heading_is_none() -> None:
+    source = replace(passage(1, "Passwords are changed. C#."), heading_path=("Passwords", "", " "))
+    draft, _ = drafted(QuotingWriter(None), "passwords", source)
+    assert draft.sentences[0].text == "Passwords are changed."
+
+
 def test_chinese_is_quoted_without_spaces() -> None:
     draft, _ = drafted(QuotingWriter(None), "输错密码后账号会锁定多久？", passage(1, CHINESE))
     assert draft.text == "连续输错五次密码后，账号会被锁定三十分钟。[1]"
@@ -139,8 +183,28 @@ def test_what_has_no_full_stop_is_cut_at_a_word() -> None:
     draft, _ = drafted(QuotingWriter(None), "word?", passage(1, text))
     (sentence,) = draft.sentences
     assert len(sentence.text) < 1000
-    assert sentence.text.endswith("word")
-    assert text[sentence.citations[0].start : sentence.citations[0].end] == sentence.text
+    assert sentence.text.endswith("word …")
+    assert text[sentence.citations[0].start : sentence.citations[0].end] == sentence.text.removesuffix(" …")
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        (
+            f"The deposit of 1,000 euros is returned {'as described ' * 25}above, but never when it was damaged by a guest.",
+            "above …",
+        ),
+        (f"{'押金会按照上述规定' * 12}全额退还，但是如有损坏则一律不予退还。", "全额退还…"),
+    ],
+    ids=["English", "Chinese"],
+)
+def test_a_long_sentence_is_cut_where_a_clause_ends_and_that_is_shown(text: str, end: str) -> None:
+    draft, _ = drafted(QuotingWriter(None), text[:20], passage(1, text))
+    (sentence,) = draft.sentences
+    assert sentence.text.endswith(end)
+    (citation,) = sentence.citations
+    assert text[citation.start : citation.end] == sentence.text.removesuffix("…").rstrip()
+    assert draft.text == f"{sentence.text}{' ' if text.isascii() else ''}[1]"
 
 
 def test_where_there_is_nothing_to_quote_nothing_is_written() -> None:
@@ -155,4 +219,5 @@ def test_whatever_the_passages_a_quote_is_a_span_of_its_passage(texts: list[str]
     for sentence in draft.sentences:
         (citation,) = sentence.citations
         text = texts[citation.n - 1][citation.start - citation.n : citation.end - citation.n]
-        assert MarkupFilter(passages).whole(" ".join(text.split())) == sentence.text
+        quoted = " ".join(text.split())
+        assert sentence.text in map(MarkupFilter(passages).whole, (quoted, f"{quoted} …", f"{quoted}…"))

@@ -201,6 +201,8 @@ def test_a_list_keeps_its_lines_and_chinese_gets_no_spaces() -> None:
     texts = ("Two things:", "- One.", "- Two.", "一。", "二。")
     given = replace(given, sentences=tuple(Sentence(text, (), supported=True) for text in texts))
     assert gaps_after(given) == ["\n", "\n", " ", "", ""]
+    marked = replace(given, text="Two things:\n- One [1].\n- Two [2]. 一 [1]。二 [2]。")
+    assert gaps_after(marked) == ["\n", "\n", " ", "", ""]
     assert gaps_after(replace(given, text="Something else")) == [" "] * 5
 
 

@@ -17,7 +17,13 @@ _SOURCE = (
     r"(?:the )?(?:given |provided |above |following )?"
     r"(?:passages?|text|contexts?|documents?|sources?|information)(?: (?:provided|given|above|\d{1,3}))*"
 )
-_HAN_SOURCE = "(?:(?:所|上述|以上|给出|提供|给定|下列|的)*(?:段落|文档|资料|内容|信息|文章|上下文|原文|文中))"
+_HAN_NUMBER = r"第?\s?\d{1,3}\s?号?"
+_HAN_GIVEN = "(?:所|上述|以上|给出|提供|给定|下列|这些|该|的)"
+_HAN_ONE_SOURCE = (
+    rf"(?:{_HAN_GIVEN}*(?:{_HAN_NUMBER})?(?:段落|文档|资料|内容|信息|文章|上下文|原文|文中)(?:\s?{_HAN_NUMBER})?"
+    r"|第\s?\d{1,3}\s?段)"
+)
+_HAN_SOURCE = rf"(?:{_HAN_ONE_SOURCE}(?:\s?[、和与及]\s?(?:{_HAN_ONE_SOURCE}|{_HAN_NUMBER}))*)"
 # "According to the passage, ..." tells of the answer, not of its subject.
 _ATTRIBUTION = re.compile(
     rf"^(?:(?:according to|based on|as (?:stated|mentioned|described) in|from|in) {_SOURCE},? "
@@ -32,23 +38,53 @@ _ANSWER_IS = re.compile(
     re.IGNORECASE,
 )
 _YES_OR_NO = re.compile(r"^(?:yes|no|是的?|不是|不|对|可以|不可以|没有)(?:[,，.。!！:：;；]+\s*|$)", re.IGNORECASE)
-# Nothing was found, or nothing is said: there is nothing to cite. What goes on after `but` may be a claim.
-_NOTHING_FOUND = re.compile(
-    rf"^(?:(?:i am |i'm )?sorry,? (?:but )?)?(?:{_SOURCE} (?:do|does|did)(?: not|n['’]t) "
-    r"(?:say|state|mention|contain|provide|answer|specify|include|describe|discuss|give|tell|address|explain|have)\b"
-    rf"|there (?:is|are) no (?:\w+ )?(?:information|mention|answer|details?|data)\b|no (?:information|answer) "
-    rf"|{_SOURCE} (?:contains?|provides?|gives?|has|have|is|are) no(?:t| )"
-    r"|(?:this|the answer|it|that|the question) (?:is|was|can|could)(?: ?not| ?n['’]t) (?:be )?"
-    r"(?:mentioned|stated|specified|provided|answered|found|given|explicitly)\b"
-    r"|i (?:do not|don['’]t|cannot|can['’]t|could not|couldn['’]t) (?:know|answer|find|tell|say|determine)\b)"
-    r"(?!.*(?:\bbut\b|\bhowever\b|;))",
-    re.IGNORECASE,
+# Nothing was found, or nothing is said: there is nothing to cite. Each of these names the passages, or is the whole sentence:
+# "No answer is required." and "Documents are not returned." are claims. What goes on after `but` may be one.
+_PASSAGES = (
+    r"(?:(?:(?:the|these|this) )?(?:given |provided |above |following )*(?:passages?|texts?|contexts?)"
+    r"|(?:(?:the|these|this) )(?:given |provided |above |following )*(?:documents?|sources?|information)"
+    r"|(?:given|provided) (?:documents?|sources?|information))(?: (?:provided|given|above|(?:and )?\d{1,3}))*"
 )
+_IN_PASSAGES = rf"(?: (?:in|by|from|within|with|using|based (?:only |solely )?on) {_PASSAGES})?\W*$"
+_INFORMATION = (
+    r"(?:(?:explicit|specific|relevant|direct|clear|further|such) )*(?:information|mention|answers?|details?|data)"
+)
+_ABOUT = r" (?:about|regarding|concerning|on|of|as to|to (?:this|the|that|your) question)\b"
+_STATED = r"(?:mentioned|stated|specified|provided|answered|found|given)"
+_IS_STATED = rf" (?:is|are|was|were|can be|could be) (?:available|{_STATED})"
+_HOW = r"(?: (?:in|by|at|on|to|for|from|with|of))? (?:how|what|when|where|which|who|whom|whose|why|whether|if)\b"
+_NOTHING_FOUND = re.compile(
+    rf"^(?:(?:based on|according to|from|in) {_PASSAGES},? )?(?:(?:i am |i['’]m )?sorry,? (?:but )?)?"
+    r"(?!.*(?:\bbut\b|\bhowever\b|;))"
+    rf"(?:{_PASSAGES} (?:do|does|did)(?: not|n['’]t) (?:\w+ly )?(?:say|state|mention|contain|provide|answer|specify|include|"
+    r"describe|discuss|give|tell|address|explain|have(?! to\b))\b"
+    rf"|{_PASSAGES} (?:contains?|provides?|gives?|has|have|makes?) no {_INFORMATION}\b"
+    rf"|{_PASSAGES} (?:is|are)(?: not|n['’]t) (?:about|relevant|related|clear|specific|sufficient|enough)\b"
+    rf"|there (?:is|are) no {_INFORMATION}(?:{_ABOUT}|(?: (?:available|{_STATED}))?{_IN_PASSAGES})"
+    rf"|no {_INFORMATION}(?:{_ABOUT}.{{1,200}}?)?(?:{_IS_STATED})?{_IN_PASSAGES}"
+    rf"|(?:this|that|it|the answer|the question|(?:this|the) information) (?:is|was|can|could)(?: ?not| ?n['’]t) (?:be )?"
+    rf"(?:(?:(?:explicitly|directly|clearly|specifically) )?{_STATED}(?:{_HOW}|{_IN_PASSAGES})|in {_PASSAGES}\W*$)"
+    r"|i (?:do not|don['’]t|cannot|can['’]t|could not|couldn['’]t) (?:know|answer|find|tell|say|determine)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+_HAN_PASSAGES = (
+    rf"(?:{_HAN_GIVEN}*(?:{_HAN_NUMBER})?(?:段落|上下文|原文|文中)|{_HAN_GIVEN}+(?:文档|资料|内容|信息|文章)|第\s?\d{{1,3}}\s?段"
+    rf"|(?:文档|资料|内容|信息|文章)(?=[中里]|\s?{_HAN_NUMBER}))(?:\s?{_HAN_NUMBER})?[中里]?"
+)
+_HAN_UNSAID = "[没未无](?:有|能|明确|直接|具体)*(?:提到|提及|说|回答|包含|提供|给出|找到|相关|涉及|明确|关于|有关)"
+_HAN_UNKNOWN = "(?:无法|不能)(?:回答|确定|判断|得知)"
+_HAN_REST = "(?!的)(?!.*的[，,])"  # "未提及的费用" and "未说明用途的，" are of a rule
 _HAN_NOTHING_FOUND = re.compile(
-    rf"^(?:抱歉|对不起|很抱歉)?[，,]?(?:{_HAN_SOURCE}[中里]?(?:都|均|并)?(?:没有?|未|无)(?:有|能)?"
-    "(?:提到|提及|说明|回答|包含|提供|给出|找到|相关|涉及|明确)"
-    "|(?:我)?(?:无法|不能)(?:根据.{0,20})?(?:回答|确定|判断|得知)|(?:我)?不知道|(?:没有|未)(?:找到|提到|提及|相关))"
-    "(?!.*(?:但|不过|然而|；))"
+    r"^(?!.*(?:但|不过|然而|；))(?:抱歉|对不起|很抱歉)?[，,]?"
+    rf"(?:{_HAN_PASSAGES}(?:[、和与及]{_HAN_PASSAGES})*(?:都|均|并)*{_HAN_UNSAID}{_HAN_REST}"
+    rf"|(?:根据|依据|按照|基于|从){_HAN_SOURCE}[中里]?[，,]?(?:我们?)?(?:{_HAN_UNKNOWN}|{_HAN_UNSAID}){_HAN_REST}"
+    rf"|我们?(?:{_HAN_UNKNOWN}|不知道){_HAN_REST}"
+    rf"|(?:我们?)?(?:无法|不能)(?:根据|依据|从){_HAN_SOURCE}[中里]?(?:来|中)?(?:回答|确定|判断|得知){_HAN_REST}"
+    rf"|(?:没有|未)(?:提到|提及){_HAN_REST}[^，,]*$"
+    rf"|{_HAN_UNKNOWN}(?:这个|该|此|您的|你的|上述)*(?:问题|答案)?\W*$|不知道(?:答案)?\W*$"
+    r"|(?:没有|未)(?:找到|提供|给出|有)?(?:任何|明确|直接|具体|足够)*(?:(?:关于|有关|与|和)[^，,]{1,40}?)?(?:的|相关)*"
+    r"(?:信息|内容|答案|说明|资料|段落)\W*$)",
+    re.DOTALL,
 )
 _COURTESY = re.compile(
     r"^(?:i hope (?:this|that|it) helps\b.*|(?:please )?let me know\b.*|feel free to ask\b.*|(?:sure|certainly|of course|"

@@ -139,7 +139,7 @@ def _follow(engine: CitedQueryEngine, history: Sequence[Exchange], asking: _Aski
     kept = time.monotonic()
     asking.busy(say("ask.turn.searching"))
     drawing = _Drawing(asking)
-    with closing(engine.ask(asking.turn.question, history)) as events:  # type: ignore[type-var]
+    with closing(engine.ask(asking.turn.question, history)) as events:
         for event in events:
             drawing.take(event)
             if time.monotonic() - kept >= _KEPT_SECONDS:
@@ -164,6 +164,7 @@ class _Drawing:
             case Rephrased():
                 turn.standalone = event.standalone.question
                 slots.asked.html(asked_html(turn.standalone))
+                self._asking.busy(say("ask.turn.searching"))
             case Retrieved():
                 turn.passages = event.passages
                 slots.sources.html(sources_html(event.passages, turn.standalone or turn.question))
@@ -171,7 +172,7 @@ class _Drawing:
                 if event.is_found:
                     self._asking.busy(say("ask.turn.writing"))
             case Waiting():
-                self._asking.busy(_stage(event.place, turn.written))
+                self._asking.busy(_stage(event.place, turn))
             case Written():
                 self._write(event.text)
             case Answered():
@@ -187,7 +188,9 @@ class _Drawing:
             self._drawn = time.monotonic()
 
 
-def _stage(place: int, written: str) -> str:
+def _stage(place: int, turn: Turn) -> str:
     if place:
         return say("ask.turn.waiting", count=place)
-    return say("ask.turn.writing") if written else say("ask.turn.reading")
+    if not turn.passages:
+        return say("ask.turn.rephrasing")
+    return say("ask.turn.writing") if turn.written else say("ask.turn.reading")

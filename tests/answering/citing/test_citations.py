@@ -6,10 +6,10 @@ import re
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
-from rag_app.answering.citing.citations import MarkerFilter, cite, marked, without_unknown_markers
+from rag_app.answering.citing.citations import cite, marked
 from rag_app.datatypes import Passage, Sentence
+from tests.answering.citing.test_markers import ANSWERS, WELL_FORMED, without_markers
 
 PASSWORDS = "Accounts are protected. An account is locked for 30 minutes after 5 failed sign-ins. Call 4400 for help."
 VPN = "The VPN needs Harbour Connect 6.2. Private computers are not admitted to the VPN."
@@ -31,86 +31,6 @@ def cited_text(sentence: Sentence) -> str:
     citation = sentence.citations[0]
     found = PASSAGES[citation.n - 1]
     return found.text[citation.start - found.start : citation.end - found.start]
-
-
-# What generators write: words, real markers in every style, and the beginnings of markers that never become one.
-PARTS = st.sampled_from(
-    [
-        "It is locked", "账号", ". ", "。", " ", "\n", "30", "[", "]", "【", "】", "[link](x)", "[a]", "[]", "[1", "1]",
-        "[1]", "[2]", "[3]", "[9]", "[0]", "[007]", "[1, 2]", "[1,9]", "【1】", "【9】", "［2］", "[1][2]", "[1、2]", "[ 2 ]",
-        "[1, 2, 3, 1, 2, 3, 1, 2, 3, 9, 9, 9]", "[12345]", "[1,]", "[,1]", "[" + " " * 90 + "9]", "[9" + " " * 90 + "]",
-    ]
-)  # fmt: skip
-ANSWERS = st.lists(PARTS, max_size=12).map("".join)
-
-
-def in_pieces(text: str, cuts: list[int], count: int) -> str:
-    shown, marker_filter, start = "", MarkerFilter(count), 0
-    for cut in [*sorted({cut % (len(text) + 1) for cut in cuts}), len(text)]:
-        shown += marker_filter.feed(text[start:cut])
-        start = cut
-    return shown + marker_filter.finish()
-
-
-@given(ANSWERS, st.lists(st.integers(0, 500), max_size=40), st.integers(0, 3))
-def test_any_split_into_pieces_gives_the_same_as_the_whole(text: str, cuts: list[int], count: int) -> None:
-    assert in_pieces(text, cuts, count) == without_unknown_markers(text, count)
-
-
-@given(ANSWERS, st.integers(0, 3))
-def test_letter_by_letter_gives_the_same_as_the_whole(text: str, count: int) -> None:
-    assert in_pieces(text, list(range(len(text))), count) == without_unknown_markers(text, count)
-
-
-WELL_FORMED = st.lists(
-    st.sampled_from(
-        ["It is locked", "账号", ". ", "。", "30", "[1]", "[2]", "[3]", "[9]", "[0]", "[1, 2]", "[1,9]", "【1】", "【9】",
-         "［2］", "[1][2]", "[8][9]", "[ 2 ]", "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]"]
-    ),
-    max_size=12,
-).map("".join)  # fmt: skip
-
-
-@given(WELL_FORMED, st.integers(0, 3))
-def test_no_marker_out_of_range_is_ever_shown(text: str, count: int) -> None:
-    shown = in_pieces(text, list(range(len(text))), count)
-    assert all(1 <= int(number) <= count for number in re.findall(r"\[(\d+)\]", shown))
-    assert not re.search(r"[【［]\d", shown), "one style of marker for all"
-    assert re.sub(r"\[\d+\]", "", shown) == re.sub(r"[\[【［][\d, ]+[\]】］]", "", text), "nothing else is taken away"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Locked [1, 2].", "Locked [1][2]."),
-        ("锁定【1】。", "锁定[1]。"),
-        ("锁定［1，2］。", "锁定[1][2]。"),
-        ("Locked [1][9].", "Locked [1]."),
-        ("Locked [9].", "Locked ."),
-        ("Locked [2, 99, 1].", "Locked [2][1]."),
-        ("See [the page] and [x1].", "See [the page] and [x1]."),
-        ("In [2024] and [1234].", "In [2024] and [1234]."),
-        ("array[0] and list[10]", "array and list"),
-        ("[", "["),
-        ("[1", "[1"),
-        ("", ""),
-    ],
-)
-def test_markers_in_every_style(text: str, expected: str) -> None:
-    assert without_unknown_markers(text, 2) == expected
-
-
-def test_text_is_held_back_only_while_it_could_become_a_marker() -> None:
-    marker_filter = MarkerFilter(2)
-    assert marker_filter.feed("Locked ") == "Locked "
-    assert marker_filter.feed("for [") == "for "
-    assert marker_filter.feed("1") == ""
-    assert marker_filter.feed(", 7") == ""
-    assert marker_filter.feed("] minutes [x") == "[1] minutes [x"
-    assert marker_filter.feed("y]") == "y]"
-    assert marker_filter.feed(" [2") == " "
-    assert marker_filter.finish() == "[2"
-    assert marker_filter.finish() == ""
 
 
 def test_sentences_keep_their_citations_and_lose_their_markers() -> None:
@@ -135,6 +55,10 @@ def test_sentences_keep_their_citations_and_lose_their_markers() -> None:
         ("It is locked for 30 minutes [2][1][2].", [[1, 2]]),
         ("It is locked for 30 minutes. [1] [2]", [[1, 2]]),
         ("[1] It is locked for 30 minutes.", [[1]]),
+        ("It is locked for 30 minutes [Passage 1]. It is locked for 30 minutes (passage 2).", [[1], [2]]),
+        ("It is locked for 30 minutes.(passages 1 and 2) Call 4400 for help [^1].", [[1, 2], [1]]),
+        ("It is locked for 30 minutes [1-2].", [[1, 2]]),
+        ("账号会被锁定三十分钟（段落3）。请打开重置页面【段落 3】。", [[3], [3]]),
     ],
 )
 def test_a_marker_belongs_to_the_sentence_before_it(answer: str, expected: list[list[int]]) -> None:
@@ -272,6 +196,9 @@ def test_what_no_passage_supports_is_not_cited_and_says_what_is_missing(answer: 
         "|---|---|",
         "段落中没有提到这一点。",
         "希望对您有帮助。",
+        "It is not stated how long an account is locked.",
+        "The passages do not say when an account is locked for 30 minutes after 5 failed sign-ins [1].",
+        "段落没有提到账号锁定多久。",
     ],
 )
 def test_a_sentence_that_claims_nothing_needs_no_citation(answer: str) -> None:
@@ -333,21 +260,21 @@ def test_the_number_of_a_list_item_need_not_be_in_the_passage(mark: str) -> None
     ],
 )  # fmt: skip
 def test_the_answer_is_marked_with_what_was_checked(answer: str, expected: str) -> None:
-    assert marked(answer, cite(answer, PASSAGES)) == expected
+    assert marked(answer, PASSAGES, cite(answer, PASSAGES)) == expected
 
 
 @given(WELL_FORMED)
 def test_marking_changes_nothing_but_markers_and_space(answer: str) -> None:
     def bare(text: str) -> str:
-        return re.sub(r"\s|[\[【［][\d\s,，、;]*[\]】］]", "", text)
+        return re.sub(r"\s", "", without_markers(text))
 
-    assert bare(marked(answer, cite(answer, PASSAGES))) == bare(answer)
+    assert bare(marked(answer, PASSAGES, cite(answer, PASSAGES))) == bare(answer)
 
 
 @given(ANSWERS)
 def test_the_marked_answer_has_the_checked_markers_alone(answer: str) -> None:
     sentences = cite(answer, PASSAGES)
-    shown = [int(number) for number in re.findall(r"\[(\d{1,3})\]", marked(answer, sentences))]
+    shown = [int(number) for number in re.findall(r"\[(\d{1,3})\]", marked(answer, PASSAGES, sentences))]
     assert shown == [number for sentence in numbers(sentences) for number in sentence]
 
 
@@ -367,8 +294,8 @@ def test_the_marked_answer_has_the_checked_markers_alone(answer: str) -> None:
 )
 def test_no_answer_is_too_much(answer: str) -> None:
     empty = [passage(4, ""), passage(5, " \n "), passage(6, "locked " * 3_000)]
-    sentences = cite(answer, [*PASSAGES, *empty])
-    assert marked(answer, sentences) is not None
+    passages = [*PASSAGES, *empty]
+    assert marked(answer, passages, cite(answer, passages)) is not None
     assert cite(answer, empty[:2]) is not None
 
 
@@ -377,4 +304,55 @@ def test_a_heading_that_leads_up_to_nothing_is_not_cited_although_it_stands_in_t
     answer = "Visitor rules: [1] Visitor rules: [1]"
     sentences = cite(answer, [rules])
     assert [(sentence.citations, sentence.supported) for sentence in sentences] == [((), True)]
-    assert marked(answer, sentences) == "Visitor rules: Visitor rules:"
+    assert marked(answer, [rules], sentences) == "Visitor rules: Visitor rules:"
+
+
+HOUSE = [
+    passage(1, "Information is not given by phone. Visitors need a badge."),
+    passage(2, "There is no information on the label. No answer is given to letters without a name."),
+    passage(3, "未提及的费用由住户承担。没有相关证件的人员不得进入。"),
+]
+
+
+@pytest.mark.parametrize(
+    ("answer", "n"),
+    [
+        ("There is no information on the label [2].", 2),
+        ("Information is not given by phone.", 1),
+        ("没有相关证件的人员不得进入[3]。", 3),
+    ],
+)
+def test_what_reads_like_a_refusal_and_stands_in_a_passage_is_cited(answer: str, n: int) -> None:
+    (sentence,) = cite(answer, HOUSE)
+    assert [citation.n for citation in sentence.citations] == [n]
+    assert sentence.supported
+
+
+def test_what_reads_like_a_refusal_and_stands_in_no_passage_is_checked() -> None:
+    (sentence,) = cite("Information is not shared with third parties.", HOUSE)
+    assert not sentence.supported
+
+
+@pytest.mark.parametrize("source", ["段落3", "第3段", "第3段落", "段落1和段落3", "段落1、3"])
+def test_the_number_of_a_passage_in_words_need_not_be_in_the_passage(source: str) -> None:
+    (sentence,) = cite(f"根据{source}，账号会被锁定三十分钟。", PASSAGES)
+    assert [citation.n for citation in sentence.citations] == [3]
+    assert sentence.missing == ()
+
+
+def test_code_with_a_number_in_brackets_stays_text() -> None:
+    code = [
+        passage(1, "The path stands in items[0], its name in argv[12]. Every digit matches [1-9]."),
+        passage(2, VPN),
+    ]
+    answer = "The path stands in items[0], its name in argv[12] [1]. Every digit matches [1-9][1]."
+    sentences = cite(answer, code)
+    assert [sentence.text for sentence in sentences] == [
+        "The path stands in items[0], its name in argv[12].",
+        "Every digit matches [1-9].",
+    ]
+    assert numbers(sentences) == [[1], [1]]
+    assert not any(citation.computed for sentence in sentences for citation in sentence.citations)
+    assert marked(answer, code, sentences) == (
+        "The path stands in items[0], its name in argv[12] [1]. Every digit matches [1-9] [1]."
+    )

@@ -23,6 +23,11 @@ from rag_app.answering.citing.claims import (
         ("Based on the provided passages, call 4400.", "call 4400."),
         ("The document states that accounts are locked.", "accounts are locked."),
         ("根据上述段落，请拨打4400。", "请拨打4400。"),
+        ("根据段落1，请拨打4400。", "请拨打4400。"),
+        ("根据第12段，请拨打4400。", "请拨打4400。"),
+        ("根据第 1 段落和段落2，请拨打4400。", "请拨打4400。"),
+        ("段落1提到，请拨打4400。", "请拨打4400。"),
+        ("根据2024年规定，请拨打4400。", "根据2024年规定，请拨打4400。"),
         ("No, it is not admitted.", "it is not admitted."),
         ("是的，可以重置。", "可以重置。"),
         ("不允许接入。", "不允许接入。"),
@@ -137,12 +142,88 @@ def test_statements_of_a_compound_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    "sentence", ["The passages do not answer this question.", "I don't know.", "段落没有提到价格。"]
+    "sentence",
+    [
+        "The passages do not answer this question.",
+        "The passages do not say how much it costs.",
+        "The given passages do not explicitly state the price.",
+        "Passages 1 and 2 do not mention it.",
+        "The documents do not state a price.",
+        "The text makes no mention of it.",
+        "I'm sorry, but the passages do not contain the answer.",
+        "There is no mention of parking in the provided passages.",
+        "There is no information about that.",
+        "No information about parking is given in the passages.",
+        "No answer was found.",
+        "It is not mentioned in the passages.",
+        "It is not stated how much it costs.",
+        "It is not stated in which year it was built.",
+        "The answer is not in the text.",
+        "The question cannot be answered based on the provided information.",
+        "Based on the provided passages, I cannot determine the price.",
+        "I don't know.",
+        "段落没有提到价格。",
+        "文中没有提到价格。",
+        "段落1和段落2中都没有提到价格。",
+        "段落中没有提到价格，因此无法回答。",
+        "段落没有回答这个问题，只提到了密码。",
+        "很抱歉，文档中没有找到答案。",
+        "根据提供的段落，无法确定价格。",
+        "没有关于停车费的信息。",
+        "未提及价格。",
+        "我无法回答您的问题。",
+        "无法回答该问题。",
+    ],
 )
 def test_a_refusal_says_that_nothing_is_there(sentence: str) -> None:
     assert says_nothing_is_there(sentence)
 
 
-@pytest.mark.parametrize("sentence", ["I hope this helps!", "Sure!", "The account is not locked.", "账号没有被锁定。"])
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "I hope this helps!",
+        "Sure!",
+        "The account is not locked.",
+        "Information is not shared with third parties.",
+        "There is no data limit on the guest Wi-Fi.",
+        "There is no information desk.",
+        "It is not provided free of charge.",
+        "This is not given to guests.",
+        "Documents are not returned to applicants.",
+        "Documents do not have to be translated.",
+        "No answer is required.",
+        "No details are passed on.",
+        "There is no information about parking, but it costs 9 euros.",
+        "账号没有被锁定。",
+        "不能确定金额的，由经理审批。",
+        "没有相关证件的人员不得进入。",
+        "没有找到工作的人员可申请补助。",
+        "无法确定身份的访客须由员工陪同。",
+        "未提及的费用由租客承担。",
+        "资料未提供者不予受理。",
+        "资料中未说明用途的，请联系管理员。",
+        "不知道密码的用户请联系服务台。",
+        "信息不会提供给第三方。",
+    ],
+)
 def test_a_courtesy_or_a_claim_is_no_refusal(sentence: str) -> None:
     assert not says_nothing_is_there(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "1" * 10_000,
+        "段落" * 5_000,
+        "第1号" * 4_000,
+        "没有" + "相关的" * 3_000 + "！",
+        "段落没有提到" + "，没有提到" * 3_000 + "，x",
+        "根据段落1" + "、2" * 4_000,
+        "no information about " * 1_000,
+        "the given passages " * 2_000,
+    ],
+)
+def test_no_sentence_takes_long_to_tell(sentence: str) -> None:
+    assert claim_of(sentence)
+    assert says_nothing_is_there(sentence) in (True, False)
