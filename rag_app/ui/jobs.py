@@ -157,8 +157,11 @@ def _run(job: Job, work: Callable[[Job], Any]) -> None:
         job.problem, state = error.with_traceback(None), JobState.FAILED
     except BaseException as error:  # noqa: BLE001 - the edge: a panic of a Rust library is no Exception, and the job must end
         _log.exception("unexpected error in %s", job.key)
-        found = f"Something unexpected happened ({type(error).__name__})."
-        job.problem = RagAppError(found, "See the terminal in which the app was started, and please report it.")
+        # In English, as every error, and translated by who draws it: the thread of a job has no session to ask.
+        job.problem = RagAppError(
+            f"Something unexpected happened ({type(error).__name__}).",
+            "See the terminal in which the app was started, and please report it.",
+        )
         state = JobState.FAILED
     job.ended = time.monotonic()
     job.state = state

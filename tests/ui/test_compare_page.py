@@ -9,8 +9,13 @@ from streamlit.testing.v1 import AppTest
 
 from ingest.build import BuildRequest, build
 from rag_app.config import load_settings
+from rag_app.datatypes import Answer, Sentence
+from rag_app.evaluation.side_by_side import SideSystem
 from rag_app.store.records.votes import tallies
 from rag_app.ui import resources
+from rag_app.ui.compare import vote
+from rag_app.ui.compare.round import Side
+from rag_app.ui.compare.sides import shown_answer
 from tests.checkpoints import make_bert_embedder
 from tests.conftest import TEXTS
 from tests.ui.whole_app import html_of, opened_app, plain_of, press
@@ -169,6 +174,18 @@ def test_a_blind_vote_shows_no_name_until_it_is_given_and_counts_once(built: Pat
     assert [tally.count for tally in tallies(built, "one")] == [1]
 
 
+def test_before_the_vote_a_generator_that_was_not_asked_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    quote = Sentence("An account is locked.", (), True)
+    answer = Answer("q", quote.text, False, (quote,), (), "e", "quote", not_asked="me/small")
+    side = Side(SideSystem("e", "dense", "me/small"), is_asked=True, answer=answer)
+    drawn: list[str] = []
+    monkeypatch.setattr(vote.st, "html", drawn.append)
+    vote._draw_blind(side, "A", "q")
+    assert "An account is locked." in "".join(drawn)
+    assert "me/small" not in "".join(drawn)
+    assert "me/small" in shown_answer(side)
+
+
 def test_sides_that_did_the_same_are_not_voted_on(built: Path) -> None:
     at = opened_app("compare")
     at.toggle(key="compare_shuffle").set_value(True).run()
@@ -208,7 +225,8 @@ def test_in_chinese_nothing_of_the_page_is_english(built: Path, monkeypatch: pyt
     text = plain_of(at)
     assert "并排对比" in text
     assert "混合：语义加词语</h3>" in html_of(at)
-    for english in ("Compare", "Passages", "share", "Blind"):
+    assert "，构建于 20" in html_of(at)
+    for english in ("Compare", "Passages", "share", "Blind", "built"):
         assert english not in text
         assert english not in html_of(at)
 

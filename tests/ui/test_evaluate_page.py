@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 import time
@@ -15,16 +16,20 @@ from streamlit.testing.v1 import AppTest
 
 from ingest.build import BuildRequest, build
 from rag_app.config import load_settings
-from rag_app.errors import ModelError
+from rag_app.errors import BuildCancelled, ModelError
 from rag_app.evaluation import compare as comparing
 from rag_app.evaluation.comparison import Verdict
+from rag_app.evaluation.datasets import read_questions
 from rag_app.evaluation.drafting.values import Stratum
 from rag_app.evaluation.kept_comparisons import comparison_text
 from rag_app.evaluation.reporting.headlines import headlines
+from rag_app.evaluation.request import Request
+from rag_app.evaluation.systems import usual_systems
 from rag_app.store.records.comparison_runs import keep_run, runs
 from rag_app.store.records.question_sets import keep_rows, question_sets
 from rag_app.ui.evaluate import drafting, running
-from rag_app.ui.evaluate.drafting import edited_rows
+from rag_app.ui.evaluate.charts import _tooltip
+from rag_app.ui.evaluate.drafting import edited_row, kept_rows
 from rag_app.ui.evaluate.wording import cost_name, listed
 from rag_app.ui.jobs import Jobs, JobState
 from rag_app.ui.words import LANGUAGES
@@ -73,7 +78,7 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Jobs:
 
 def ended(at: AppTest, jobs: Jobs, kind: str) -> AppTest:
     """Wait until the job of a kind ends, and draw the page anew."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while any(job.state is JobState.RUNNING for job in jobs.of_kind(kind)):
         assert time.monotonic() < deadline, "the job did not end"
         time.sleep(0.05)
@@ -136,16 +141,63 @@ def test_questions_are_drafted_kept_and_evaluated_to_verdicts(indexes: Path, job
     assert "By ndcg@10, " in html_of(at)
 
 
+def draft(key: str, question: str, answer: str, source: str = "a.md") -> dict[str, object]:
+    return {"id": key, "question": question, "answer": answer, "source": source, "keep": True}
+
+
 def test_drafts_are_kept_edited_or_dropped() -> None:
-    rows = [{"id": str(n), "question": f"q{n}", "answer": "a", "keep": True, "evidence": [n]} for n in range(4)]
+    rows = [draft(str(n), f"q{n}", "a") for n in range(4)]
     edited = [dict(row) for row in rows]
     edited[0]["question"], edited[0]["answer"] = " Which? ", None
     edited[1]["keep"] = False
     edited[2]["question"] = "  "
-    assert edited_rows(rows, edited) == [
-        {"id": "0", "question": "Which?", "answer": "", "keep": True, "evidence": [0]},
-        rows[3],
-    ]
+    assert kept_rows([*map(edited_row, rows, edited)]) == [draft("0", "Which?", ""), draft("3", "q3", "a")]
+
+
+def test_a_draft_that_was_not_edited_keeps_what_cannot_be_shown() -> None:
+    row = draft("0", "How is infor\u00admation kept?", "a")
+    shown = {column: drafting._cell(column, row[column]) for column in ("keep", "question", "answer")}
+    assert shown["question"] != row["question"]
+    assert edited_row(row, shown) == row
+    assert edited_row(row, {**shown, "answer": "b"}) == {**row, "answer": "b"}
+
+
+def test_an_answer_to_what_no_document_answers_is_left_out_and_the_set_can_be_read(tmp_path: Path) -> None:
+    kept = kept_rows([draft("0", "Who painted the roof?", "Ann", source=""), draft("1", "How long?", "5 days")])
+    assert [row["answer"] for row in kept] == ["", "5 days"]
+    (question, _) = read_questions(keep_rows(tmp_path, "mine", kept)).questions
+    assert not question.is_answerable
+
+
+def test_drafts_are_as_they_were_edited_when_the_page_is_opened_again(indexes: Path, jobs: Jobs) -> None:
+    at = opened_app("evaluate")
+    press(at, "Draft questions")
+    ended(at, jobs, "draft")
+    (job,) = jobs.of_kind("draft")
+    rows = job.result.rows
+    first, place = rows[0]["question"], len(rows)
+    without = {"question": "Who painted it?", "answer": "", "source": "", "evidence": [], "stratum": "unanswerable"}
+    rows.append({**rows[0], "id": "unanswerable-001", **without})
+    at = opened_app("evaluate")
+    edits = {0: {"question": "How long, please?"}, 1: {"keep": False}, place: {"answer": "Ann"}}
+    at.session_state[f"evaluate_drafts {job.key} {job.began}"] = {
+        "edited_rows": edits,
+        "added_rows": [],
+        "deleted_rows": [],
+    }
+    at.run()
+    assert not at.exception
+    assert "What was typed there is left out." in plain_of(at)
+    at = opened_app("evaluate")
+    table = next(one.value for one in at.dataframe if "keep" in one.value)
+    assert (table["question"][0], table["keep"][1], table["answer"][place]) == ("How long, please?", False, "Ann")
+    count = len(rows)
+    press(at, "Save the question set")
+    (file,) = question_sets(indexes)
+    asked = [question.question for question in read_questions(file).questions]
+    assert len(asked) == count - 1
+    assert "How long, please?" in asked
+    assert first not in asked
 
 
 def test_a_base_without_a_sentence_to_ask_about_is_said(indexes: Path, jobs: Jobs, tmp_path: Path) -> None:
@@ -171,13 +223,13 @@ def test_an_evaluation_that_runs_is_followed_and_can_be_cancelled(
 
     def slow(system, questions, bench, cache, on_progress):
         on_progress(system.spec.name, 1, len(questions))
-        go_on.wait(30)
+        go_on.wait(300)
         return real(system, questions, bench, cache, on_progress)
 
     monkeypatch.setattr(comparing, "outcomes_of", slow)
     at = opened_app("evaluate")
     press(at, "Run the evaluation")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while "keyword: 1 of 12 questions in all" not in plain_of(at):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -194,6 +246,30 @@ def test_an_evaluation_that_runs_is_followed_and_can_be_cancelled(
     press(at, "Close this message")
     assert "The evaluation was cancelled." not in plain_of(at)
     assert "Run the evaluation" in [button.label for button in at.button]
+
+
+def test_cancelling_ends_the_build_of_a_data_set(tmp_path: Path, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    building = threading.Event()
+
+    def build(name: str, *_: object, cancelling: threading.Event, **__: object) -> None:
+        building.set()
+        assert cancelling.wait(300)
+        raise BuildCancelled(f"The build of '{name}' was cancelled.", "")
+
+    monkeypatch.setattr(comparing, "run_build", build)
+    path = tmp_path / "squad.json"
+    path.write_text(json.dumps(SQUAD), encoding="utf-8")
+    settings = load_settings(indexes=tmp_path / "indexes")
+    running.start(Request(path, usual_systems(["a model"], None)), settings)
+    job = jobs.get(running.job_key(settings))
+    assert job is not None
+    assert building.wait(300)
+    job.cancel()
+    deadline = time.monotonic() + 300
+    while job.state is JobState.RUNNING:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert (job.state, job.problem) == (JobState.CANCELLED, None)
 
 
 def test_an_evaluation_that_fails_says_why(with_questions: Path, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,6 +344,30 @@ def test_a_path_that_is_not_there_and_a_set_that_is_removed(with_questions: Path
     assert "There is nothing at /no/such.csv." in plain_of(at)
 
 
+@pytest.mark.parametrize("path", ["~nosuch/docs", "x" * 300, "a\0b"])
+def test_a_path_that_can_be_none_is_said_to_be_none(with_questions: Path, path: str) -> None:
+    at = opened_app("evaluate")
+    at.segmented_control(key="evaluate_source").set_value("path").run()
+    at.text_input(key="evaluate_path").set_value(path).run()
+    assert "There is nothing at " in plain_of(at)
+    assert "unexpected" not in plain_of(at)
+
+
+def test_a_path_that_may_not_be_read_is_said(with_questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if "private" in path.parts:
+            raise PermissionError(13, "Permission denied")
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)  # who runs the tests may read everything, perhaps
+    at = opened_app("evaluate")
+    at.segmented_control(key="evaluate_source").set_value("path").run()
+    at.text_input(key="evaluate_path").set_value("/private/questions.csv").run()
+    assert "/private/questions.csv cannot be read. Check its permissions." in plain_of(at)
+
+
 def kept(indexes: Path, comparison: Callable[[], object] = lambda: made_comparison(60)) -> str:
     found = comparison()
     return keep_run(indexes, comparison_text(found), dataset="d", knowledge_base="b", questions=60, systems=4).id
@@ -325,6 +425,13 @@ def test_in_chinese_verdicts_and_controls_are_chinese(indexes: Path, monkeypatch
     assert "结论" in plain_of(at)
     *_, costs = (frame.value for frame in at.dataframe)
     assert "每个问题的毫秒数" in costs
+    assert "报告为英文。" in html
+
+
+def test_the_figures_of_a_picture_are_named_in_the_chosen_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [one.to_dict()["title"] for one in _tooltip()] == ["System", "Mean", "From", "To"]
+    monkeypatch.setattr("rag_app.ui.words.language", lambda: "zh")
+    assert [one.to_dict()["title"] for one in _tooltip()] == ["系统", "均值", "下限", "上限"]
 
 
 def test_a_single_verdict_is_not_corrected_and_a_small_p_is_said_in_words(

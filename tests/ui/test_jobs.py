@@ -18,6 +18,7 @@ from rag_app.models.catalogue import load_catalogue, user_data_folder
 from rag_app.models.conversion import converted_gguf
 from rag_app.ui.jobs import Job, Jobs, JobState, Progress
 from rag_app.ui.models.downloads import _fetch
+from rag_app.ui.words.translation import translated_to
 from tests.conftest import MakeBase
 from tests.evaluation.drafting.draftable import BASE
 from tests.fakes import ScriptedLLM
@@ -26,11 +27,22 @@ from tests.fakes import ScriptedLLM
 def ended(work: Callable[[Job], Any]) -> Job:
     """Do some work as a job, to its end."""
     job = Jobs().start("some work", work)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while job.state is JobState.RUNNING:
         assert time.monotonic() < deadline, "the job did not end"
         time.sleep(0.01)
     return job
+
+
+def test_what_nobody_expected_is_said_in_every_language() -> None:
+    def work(job: Job) -> None:
+        raise ValueError
+
+    problem = ended(work).problem
+    assert problem is not None
+    assert problem.found == "Something unexpected happened (ValueError)."
+    assert translated_to("zh", problem.found) == "发生了意外错误（ValueError）。"
+    assert translated_to("zh", problem.remedy) == "请查看启动本应用的终端，并反馈给我们。"
 
 
 def test_a_download_from_model_scope_that_is_cancelled_has_not_failed(

@@ -15,11 +15,11 @@ from streamlit.testing.v1 import AppTest
 from ingest.build import BuildRequest, build
 from rag_app.build_events import Event, EventKind
 from rag_app.config import load_settings
-from rag_app.errors import BuildCancelled, BuildError, KnowledgeBaseBusy
+from rag_app.errors import BuildCancelled, BuildError, KnowledgeBaseBusy, StorageError
 from rag_app.store import layout, writer
 from rag_app.store.knowledge_base import KnowledgeBase
 from rag_app.store.uploads import keep_upload
-from rag_app.ui.jobs import Jobs, JobState
+from rag_app.ui.jobs import Job, Jobs, JobState
 from rag_app.ui.knowledge_bases import work
 from rag_app.ui.knowledge_bases.identity import check_name
 from tests.test_page_pictures import pdf
@@ -69,26 +69,34 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Jobs:
 
 
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Builds that say a little and then wait until they are cancelled, or the event is set."""
-    going_on = threading.Event()
+def held(monkeypatch: pytest.MonkeyPatch, jobs: Jobs) -> Iterator[threading.Event]:
+    """Builds that have said a little once they are started, and wait until they are cancelled, or the event is set."""
+    going_on, has_said = threading.Event(), threading.Event()
+    start = jobs.start_unless_running
+
+    def start_and_listen(key: str, build: Callable[[Job], object]) -> bool:
+        is_started = start(key, build)
+        assert not is_started or has_said.wait(300)
+        return is_started
 
     def run(
         name: str, *_: object, on_event: Callable[[Event], None], cancelling: threading.Event, **__: object
     ) -> None:
         on_event(Event(EventKind.FILE, "docs/a.md", 1, 4, "indexed"))
         on_event(Event(EventKind.FILE, "docs/<b>.md", 2, 4, "failed", "It is damaged."))
+        has_said.set()
         while not going_on.wait(0.02):
             if cancelling.is_set():
                 raise BuildCancelled(f"The build of '{name}' was cancelled.")
 
     monkeypatch.setattr(work, "run_build", run)
+    monkeypatch.setattr(jobs, "start_unless_running", start_and_listen)
     yield going_on
     going_on.set()
 
 
 def page(base: str = "", language: str = "en") -> AppTest:
-    at = AppTest.from_function(script, default_timeout=60)
+    at = AppTest.from_function(script, default_timeout=300)
     at.session_state["lang"] = language
     if base:
         at.query_params["base"] = base
@@ -107,7 +115,7 @@ def button(at: AppTest, label: str):
 
 
 def ended(key: str, jobs: Jobs) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while (job := jobs.get(key)) is None or job.state is JobState.RUNNING:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -170,6 +178,8 @@ def test_a_base_is_built_from_a_path(indexes: Path, jobs: Jobs, tmp_path: Path, 
         ("", "No documents were given yet"),
         ("{indexes}/notes", "lies in the index root"),
         ("a\0b", "cannot be read"),
+        ("~nosuch/docs", "There is no file or folder ~nosuch/docs"),
+        ("x" * 300, "cannot be read"),
     ],
 )
 def test_a_path_that_is_no_source_is_refused(indexes: Path, jobs: Jobs, path: str, said: str) -> None:
@@ -383,6 +393,22 @@ def test_who_comes_a_moment_later_is_told_and_nothing_of_the_upload_is_kept(
     assert not upload.folder.exists()
 
 
+def test_a_build_of_an_upload_is_told_of_it_and_of_what_it_replaces_and_of_no_other_source(
+    indexes: Path, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings()
+    first = keep_upload(indexes / "notes", [("a.md", io.BytesIO(b"Old.")), ("b.md", io.BytesIO(b"Another."))])
+    build(BuildRequest("notes", first.sources), settings, lambda _: None)
+    second = keep_upload(indexes / "notes", [("a.md", io.BytesIO(b"New."))])
+    told: list[tuple[object, object]] = []
+    monkeypatch.setattr(
+        work, "run_build", lambda _, sources, *__, drop_sources, **___: told.append((sources, drop_sources))
+    )
+    assert work.start_build(settings, "notes", upload=second)
+    ended("build notes", jobs)
+    assert told == [(list(second.sources), [first.folder / "a.md"])]
+
+
 def open_removal(at: AppTest) -> None:
     at.selectbox(key="document of notes").set_value("docs/locked.pdf").run()
     button(at, "Delete this document").click().run()
@@ -505,6 +531,7 @@ def test_checks_are_named_in_the_chosen_language(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(f"{module}.language", lambda: "zh")
     expected = ["CURRENT", "gen-00000001 清单", "清单以外的文件", "段落位置", "a/model 的行与段落对应表", "嵌入缓存"]
     assert [check_name(name) for name in names] == expected
+    assert check_name("model a/model") == "模型 a/model"
 
 
 def test_a_damaged_base_is_named_with_what_mends_it(indexes: Path, jobs: Jobs, held: threading.Event) -> None:
@@ -515,6 +542,20 @@ def test_a_damaged_base_is_named_with_what_mends_it(indexes: Path, jobs: Jobs, h
     assert "chunks.sqlite is damaged" in shown(at)
     button(at, "Rebuild it from its sources").click().run()
     assert "At work" in shown(at)
+
+
+def test_a_base_that_may_not_be_read_is_named_and_not_to_be_rebuilt(
+    indexes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object) -> None:
+        raise StorageError("notes cannot be read: Permission denied.", "Make it readable.")
+
+    monkeypatch.setattr(layout, "read_manifest", closed)
+    assert "Cannot be read" in shown(page())
+    at = page("notes")
+    assert not at.exception
+    assert "notes cannot be read: Permission denied." in shown(at)
+    assert "Rebuild it from its sources" not in [one.label for one in at.button]
 
 
 def test_a_base_is_deleted_once_its_name_was_typed(indexes: Path) -> None:

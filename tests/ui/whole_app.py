@@ -14,7 +14,7 @@ _STYLE = re.compile("<style>.*?</style>", re.DOTALL)
 
 def opened_app(page: str, *, language: str = "en", **parameters: str) -> AppTest:
     """Open a page by its name; settings come from the environment, `parameters` stand in its address."""
-    at = AppTest.from_file(str(REPOSITORY / "streamlit_app.py"), default_timeout=60)
+    at = AppTest.from_file(str(REPOSITORY / "streamlit_app.py"), default_timeout=300)
     at._page_hash = calc_hash(page)
     at.session_state["lang"] = language
     for name, value in parameters.items():

@@ -15,6 +15,7 @@ from rag_app.config import Settings
 from rag_app.errors import ModelError, RagAppError
 from rag_app.models.catalogue import QUOTE
 from rag_app.ui.ask.narrowing import draw_narrowing
+from rag_app.ui.choices import keep_chosen
 from rag_app.ui.parts import show_notice
 from rag_app.ui.resources import (
     import_libraries,
@@ -23,7 +24,7 @@ from rag_app.ui.resources import (
     load_generator,
     load_reranker,
 )
-from rag_app.ui.words import language, say
+from rag_app.ui.words import say
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
@@ -63,10 +64,11 @@ def draw_sidebar(settings: Settings, names: list[str]) -> Choice:
         served = live.current()
         models = {model.model: model for model in served.knowledge_base.models}
         model = st.selectbox(say("ask.choice.model"), list(models), key=f"model {name}", persist_state="session")
-        _say_again("generator")
+        can_write = generators(settings)
+        keep_chosen("generator", can_write, generator_name)
         generator = st.selectbox(
             say("ask.choice.generator"),
-            generators(settings),
+            can_write,
             key="generator",
             format_func=generator_name,
             persist_state="session",
@@ -74,14 +76,6 @@ def draw_sidebar(settings: Settings, names: list[str]) -> Choice:
         only_in = draw_narrowing(served.knowledge_base)
     fingerprint = models[model] if model in models else served.knowledge_base.models[0]
     return Choice(live, served, fingerprint, generator or DEFAULT, only_in)
-
-
-def _say_again(key: str) -> None:
-    """Have the browser show a choice in the language of the page, which was shown in another one before."""
-    shown_in = f"language of {key}"
-    if key in st.session_state and st.session_state.get(shown_in, language()) != language():
-        st.session_state[key] = st.session_state[key]  # the browser keeps what it shows until it is set
-    st.session_state[shown_in] = language()
 
 
 def generators(settings: Settings) -> list[str]:

@@ -17,6 +17,7 @@ from rag_app.evaluation.side_by_side import SideSystem
 from rag_app.evaluation.systems import NO_GENERATOR
 from rag_app.models.catalogue import QUOTE
 from rag_app.models.generating.on_machine import generators_on_machine
+from rag_app.ui.choices import keep_chosen
 from rag_app.ui.links import draw_link
 from rag_app.ui.resources import live_knowledge_base
 from rag_app.ui.words import say
@@ -101,13 +102,15 @@ def _draw_systems(kind: Kind, name: str, models: list[str], settings: Settings) 
     """Draw the systems, and what is the same for all of them; return the systems."""
     can_write = writers(settings)
     several: dict[Kind, list[str]] = {Kind.MODELS: models, Kind.SEARCHES: list(RETRIEVERS), Kind.WRITERS: can_write}
+    key = f"compare_systems {kind} {name}"
+    st.session_state.setdefault(key, several[kind][:2])
+    keep_chosen(key, several[kind], _shown_as(kind))
     chosen = st.multiselect(
         say(f"compare.choose.{kind}"),
         several[kind],
-        default=several[kind][:2],
         format_func=_shown_as(kind),
         max_selections=MOST,
-        key=f"compare_systems {kind} {name}",
+        key=key,
         persist_state="session",
     )
     one: dict[Kind, str] = {}
@@ -123,6 +126,7 @@ def _draw_systems(kind: Kind, name: str, models: list[str], settings: Settings) 
 
 
 def _draw_one(kind: Kind, label: str, options: list[str], key: str) -> str:
+    keep_chosen(key, options, _shown_as(kind))
     found = st.selectbox(label, options, format_func=_shown_as(kind), key=key, persist_state="session")
     return found or options[0]
 

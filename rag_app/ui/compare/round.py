@@ -21,6 +21,7 @@ from rag_app.errors import RagAppError
 from rag_app.evaluation.side_by_side import SideSystem
 from rag_app.evaluation.systems import NO_GENERATOR
 from rag_app.models.catalogue import QUOTE
+from rag_app.ui.ask.state import version_words
 from rag_app.ui.compare.cards import question_html, remark_html
 from rag_app.ui.compare.choice import Choice, Kind, side_name
 from rag_app.ui.compare.sides import Slots, draw_answer, draw_overlaps, draw_passages, draw_side, side_slots
@@ -59,7 +60,8 @@ class Side:
 class Round:
     """A question with all sides. `pair` are the numbers of those shown as A and B until a vote, in this order; None: no vote.
 
-    `is_revealed`: the names are seen. `told` names what is said of the vote. `is_done`: every side was asked to its end.
+    `generation` is the one that is asked, `built` when, in ISO 8601. `is_revealed`: the names are seen.
+    `told` names what is said of the vote. `is_done`: every side was asked to its end.
     """
 
     question: str
@@ -67,7 +69,8 @@ class Round:
     kind: Kind
     sides: list[Side]
     pair: tuple[int, int] | None = None
-    version: str = ""
+    generation: str = ""
+    built: str = ""
     is_revealed: bool = True
     is_done: bool = False
     told: str = ""
@@ -107,7 +110,8 @@ def follow_round(one: Round, live: LiveKnowledgeBase, settings: Settings) -> Non
     overlaps = st.empty()
     slots = side_slots(one.names) if one.is_revealed else []
     served = _served(live)
-    one.version = served.version
+    manifest = served.knowledge_base.manifest
+    one.generation, one.built = manifest.generation, manifest.created_at
     one.notices += [served.notice] if served.notice else []
     with facts.container():
         _draw_facts(one)
@@ -179,7 +183,7 @@ def _follow(engine: CitedQueryEngine, one: Round, number: int, slot: Slots | Non
     from rag_app.answering.writers import Written
 
     side, drawn = one.sides[number], 0.0
-    with closing(engine.ask(one.question)) as events:  # type: ignore[type-var]
+    with closing(engine.ask(one.question)) as events:
         for event in events:
             match event:
                 case Retrieved():
@@ -218,6 +222,8 @@ def draw_question(one: Round) -> None:
 
 
 def _draw_facts(one: Round) -> None:
-    st.html(remark_html(say("compare.from", name=one.knowledge_base, version=one.version)))
+    if one.generation:
+        version = version_words(one.generation, one.built)
+        st.html(remark_html(say("compare.from", name=one.knowledge_base, version=version)))
     for notice in dict.fromkeys(one.notices):
         show_notice(notice)

@@ -6,6 +6,7 @@ This module knows nothing of how the sides came about.
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 
 import streamlit as st
 
@@ -65,7 +66,8 @@ def draw_vote(one: Round, settings: Settings) -> None:
 def _draw_blind(side: Side, letter: str, question: str) -> None:
     st.html(name_html(letter))
     if side.answer is not None and (side.answer.text or side.answer.abstained):
-        st.html(shown_answer(side))
+        # That a generator was not asked is said by its name.
+        st.html(shown_answer(replace(side, answer=replace(side.answer, not_asked=""))))
     st.html(blind_passages_html(side.ranked, question) if side.ranked else remark_html(say("compare.no_passages")))
 
 

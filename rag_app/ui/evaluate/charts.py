@@ -114,7 +114,14 @@ def _costs(comparison: Comparison, cost: str) -> dict[str, float]:
 def _tooltip() -> list[alt.Tooltip]:
     import altair as alt
 
-    return [alt.Tooltip("name:N"), *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("mean", "low", "high"))]
+    figures = {"mean": "mean_of", "low": "low", "high": "high"}
+    return [
+        alt.Tooltip("name:N", title=say("evaluate.result.system")),
+        *(
+            alt.Tooltip(f"{name}:Q", title=say(f"evaluate.result.{said}"), format=".3f")
+            for name, said in figures.items()
+        ),
+    ]
 
 
 def _said(row: dict[str, Any]) -> str:

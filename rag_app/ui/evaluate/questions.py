@@ -5,6 +5,7 @@ What cannot be read is said in the reader's own words, and nothing of it is kept
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,8 +142,13 @@ def _draw_path() -> Path | None:
     given = st.text_input(say("evaluate.path.label"), key="evaluate_path", persist_state="session").strip()
     if not given:
         return None
-    path = Path(given).expanduser()
-    if not path.exists():
+    path = Path(os.path.expanduser(given))  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
+    try:
+        path.stat()
+    except PermissionError:
+        st.text(say("evaluate.path.unreadable", path=printable(given)))
+        return None
+    except (OSError, ValueError):  # nothing there, too long for a name, a NUL in it
         st.text(say("evaluate.path.none", path=printable(given)))
         return None
     return path

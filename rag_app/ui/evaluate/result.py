@@ -13,13 +13,14 @@ import streamlit as st
 
 from rag_app.evaluation.comparison import Comparison
 from rag_app.text import printable
+from rag_app.ui.choices import keep_chosen
 from rag_app.ui.evaluate.charts import draw_intervals, draw_quality_cost, plotted_costs
 from rag_app.ui.evaluate.history import local_time
 from rag_app.ui.evaluate.side_by_side import draw_differences
 from rag_app.ui.evaluate.verdicts import draw_pairs, draw_verdicts
 from rag_app.ui.evaluate.wording import cost_name
-from rag_app.ui.parts import text_html
-from rag_app.ui.words import say
+from rag_app.ui.parts import note_html, text_html
+from rag_app.ui.words import language, say
 from rag_app.ui.words.translation import translated
 
 _UNKNOWN = "–"
@@ -100,6 +101,8 @@ def _draw_downloads(comparison: Comparison) -> None:
             on_click="ignore",
             key="evaluate_json",
         )
+    if language() != "en":
+        st.html(note_html(say("evaluate.result.report_language")))
 
 
 def _draw_metric(comparison: Comparison, run: str) -> str | None:
@@ -133,6 +136,7 @@ def _draw_cost(comparison: Comparison, metric: str, run: str) -> None:
     costs = plotted_costs(comparison)
     if costs:
         label, key = say("evaluate.result.cost_label"), f"evaluate_cost {run}"
+        keep_chosen(key, costs, cost_name)
         cost = st.selectbox(label, costs, format_func=cost_name, key=key) or costs[0]
         draw_quality_cost(comparison, metric, cost)
     else:

@@ -5,6 +5,7 @@ All texts are escaped here. This module knows nothing of how anything is judged.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import streamlit as st
@@ -13,6 +14,7 @@ from rag_app.datatypes import Answer
 from rag_app.evaluation.comparison import Comparison, Found, Outcome
 from rag_app.evaluation.differences import Difference, Show, differences
 from rag_app.text import printable
+from rag_app.ui.choices import keep_chosen
 from rag_app.ui.words import say
 from rag_app.ui.words.translation import translated
 
@@ -46,14 +48,7 @@ def draw_differences(comparison: Comparison, metric: str, run: str) -> None:
         b = shown.index(st.selectbox(say("evaluate.result.second"), shown, len(shown) - 1, key=f"evaluate_b {run}"))
         found = differences(comparison, names[a], names[b], metric)
         counts = {show: sum(one.is_in(show) for one in found) for show in Show}
-        which = list(Show)
-        show = st.selectbox(
-            say("evaluate.result.show"),
-            which,
-            which.index(Show.DIFFER if counts[Show.DIFFER] else Show.ALL),
-            format_func=lambda one: say(f"evaluate.show.{one}", count=counts[one]),
-            key=f"evaluate_show {run}",
-        )
+        show = _draw_show(counts, f"evaluate_show {run}")
     chosen = [one for one in found if one.is_in(show)]
     if not chosen:
         st.text(say("evaluate.question.none"))
@@ -62,6 +57,18 @@ def draw_differences(comparison: Comparison, metric: str, run: str) -> None:
     page = st.pagination(pages, key=f"evaluate_page {run} {a} {b} {show} {metric}") if pages > 1 else 1
     some = chosen[(page - 1) * _A_PAGE : page * _A_PAGE]
     st.html(_STYLE + "".join(_difference(one, shown[a], shown[b], metric) for one in some))
+
+
+def _draw_show(counts: Mapping[Show, int], key: str) -> Show:
+    """Draw the choice of questions, each with how many there are: another metric has other numbers."""
+
+    def name_of(show: Show) -> str:
+        return say(f"evaluate.show.{show}", count=counts[show])
+
+    st.session_state.setdefault(key, Show.DIFFER if counts[Show.DIFFER] else Show.ALL)
+    which = list(Show)
+    keep_chosen(key, which, name_of)
+    return st.selectbox(say("evaluate.result.show"), which, format_func=name_of, key=key)
 
 
 def _difference(one: Difference, a: str, b: str, metric: str) -> str:

@@ -16,6 +16,7 @@ from rag_app.models.catalogue import QUOTE
 from rag_app.models.embedders_on_machine import embedders_on_machine
 from rag_app.models.generating.on_machine import generators_on_machine
 from rag_app.text import printable
+from rag_app.ui.choices import keep_chosen
 from rag_app.ui.evaluate.wording import listed
 from rag_app.ui.links import draw_link
 from rag_app.ui.resources import live_knowledge_base
@@ -91,16 +92,21 @@ def _draw_generator(settings: Settings) -> str:
     """Draw what writes answers; at first nothing does, since a generator takes seconds a question."""
     configured = [settings.generator] if settings.generator is not None else []
     options = list(dict.fromkeys([NO_GENERATOR, QUOTE, *configured, *generators_on_machine()]))
+    keep_chosen("evaluate_generator", options, _writer_name)
     generator = st.selectbox(
         say("evaluate.systems.generator"),
         options,
-        format_func=lambda one: say(f"compare.writers.{one}") if one in (NO_GENERATOR, QUOTE) else one,
+        format_func=_writer_name,
         key="evaluate_generator",
         persist_state="session",
     )
     if generator not in (NO_GENERATOR, QUOTE):
         st.text(say("evaluate.systems.slow"))
     return generator or NO_GENERATOR
+
+
+def _writer_name(writer: str) -> str:
+    return say(f"compare.writers.{writer}") if writer in (NO_GENERATOR, QUOTE) else writer
 
 
 def _draw_more() -> tuple[int, bool, float]:

@@ -13,6 +13,7 @@ from rag_app.config import Settings
 from rag_app.datatypes import Fingerprint
 from rag_app.models.embedder_choices import EmbedderChoice, embedder_choices
 from rag_app.store.knowledge_base import KnowledgeBase
+from rag_app.ui.choices import keep_chosen
 from rag_app.ui.knowledge_bases import work
 from rag_app.ui.knowledge_bases.markup import card_html
 from rag_app.ui.knowledge_bases.progress import show_start
@@ -29,10 +30,15 @@ def draw_model_choice(settings: Settings, key: str, without: Sequence[str] = ())
     if not choices:
         st.text(say("knowledge_bases.models.none_left"))
         return ""
+
+    def name_of(model: str) -> str:
+        return _shown(choices.get(model), model)
+
+    keep_chosen(key, choices, name_of)
     chosen = st.selectbox(
         say("knowledge_bases.models.label"),
         list(choices),
-        format_func=lambda model: _shown(choices.get(model), model),
+        format_func=name_of,
         key=key,
         help=say("knowledge_bases.models.help"),
     )

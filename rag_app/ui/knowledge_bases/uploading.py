@@ -5,6 +5,7 @@ This module knows nothing of what a build makes of them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,7 @@ def given_so_far(place: str) -> Given:
 def _problem_of(given: Given, settings: Settings) -> str:
     """Return, as a sentence, why what was given is not taken; empty where it is."""
     if given.path:
-        return _path_problem(Path(given.path).expanduser(), settings)
+        return _path_problem(_path_of(given), settings)
     sizes = [(file.name, file.size) for file in given.files]
     refusal = refusal_of(sizes, settings.limits, st.session_state.get(_SIZE_BEFORE, 0))
     return "" if refusal is None else _refused(refusal)
@@ -116,7 +117,7 @@ def build_from(given: Given, settings: Settings, name: str, models: Sequence[str
     except RagAppError as error:
         show_problem(error)
         return False
-    sources = [Path(given.path).expanduser()] if given.path else []
+    sources = [_path_of(given)] if given.path else []
     is_started = work.start_build(settings, name, sources=sources, upload=upload, models=models)
     if not is_started:
         show_notice(say("knowledge_bases.work.busy", name=name))
@@ -148,6 +149,10 @@ def _most(limits: LimitSettings) -> dict[str, int]:
 def _refused(refusal: Refusal) -> str:
     found = f"{refusal.found:.0f}" if refusal.found >= 10 else f"{refusal.found:.1f}".removesuffix(".0")
     return say(f"knowledge_bases.refused.{refusal.kind}", found=found, most=refusal.most, name=printable(refusal.name))
+
+
+def _path_of(given: Given) -> Path:
+    return Path(os.path.expanduser(given.path))  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
 
 
 def _path_problem(path: Path, settings: Settings) -> str:

@@ -12,6 +12,7 @@ import streamlit as st
 from rag_app.config import Settings
 from rag_app.models.catalogue import EmbedderRow, ModelRow, load_catalogue
 from rag_app.models.listing import Held, Kind, held, is_like, rows_of
+from rag_app.ui.choices import keep_chosen
 from rag_app.ui.models.details import draw_details
 from rag_app.ui.models.languages import known_codes, language_name
 from rag_app.ui.parts import note_html
@@ -60,9 +61,11 @@ def _filtered(rows: list[Listed]) -> list[Listed]:
     kind = kinds.segmented_control(
         say("models.filters.kind"), _KINDS, format_func=lambda name: say(f"models.kinds.{name}"), key="models_kind"
     )
+    known = known_codes(catalogue)
+    keep_chosen("models_language", known, language_name)
     codes = languages.multiselect(
         say("models.filters.language"),
-        known_codes(catalogue),
+        known,
         format_func=language_name,
         key="models_language",
         placeholder=say("models.filters.any_language"),
