@@ -50,7 +50,7 @@ test: $(INSTALLED_DEV)
 
 test-all: $(INSTALLED_DEV)
 	$(PIP) --constraint constraints.txt --editable ".[peers]"
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --hypothesis-profile=random
 
 check: $(INSTALLED_DEV)
 	$(BIN)/ruff check .

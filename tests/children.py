@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import traceback
 from collections.abc import Callable
 
 FAILED = 70
 NOBODY = 65534
+_SECONDS = 300  # a child that hangs is ended
 
 
 def in_a_child(work: Callable[[], object]) -> int:
     """Do something in a forked process and return its exit status: 0, `FAILED` where it raised, else how it ended itself."""
     child = os.fork()
     if child == 0:
+        signal.alarm(_SECONDS)
         status = FAILED
         try:
             work()

@@ -208,7 +208,8 @@ def clean(notes: Path, tiny_embedder: Path, tmp_path_factory: pytest.TempPathFac
     ("environment", "without"),
     [
         (HOSTILE, ()),
-        ({"PYTHONOPTIMIZE": "1"}, ()),
+        # What `python -O` has not run before is compiled for it first: that of torch takes half a minute.
+        pytest.param({"PYTHONOPTIMIZE": "1"}, (), marks=pytest.mark.matrix),
         ({}, ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HF_HOME")),
         ({"HF_HOME": "NOT_A_FOLDER", "XDG_DATA_HOME": "NOT_A_FOLDER"}, ()),
     ],

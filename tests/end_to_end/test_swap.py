@@ -80,7 +80,7 @@ def test_a_model_that_the_base_lacks_is_refused_with_those_it_has(two: Two) -> N
 def test_the_app_switches_at_once_and_holds_one_model(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     resources.held_embedders.clear()
     monkeypatch.setenv("RAG_APP_INDEXES", str(two.indexes))
-    at = AppTest.from_file(str(REPOSITORY / "streamlit_app.py"), default_timeout=60).run()
+    at = AppTest.from_file(str(REPOSITORY / "streamlit_app.py"), default_timeout=300).run()
     at.selectbox(key="generator").set_value("Passages only").run()
     seen = []
     for model in two.models:

@@ -10,6 +10,7 @@ import codecs
 import os
 import random
 import re
+import shutil
 import socket
 import sqlite3
 from collections.abc import Callable
@@ -416,6 +417,17 @@ def test_b16_a_long_file_of_short_lines_is_cut_in_bounded_time(tmp_path: Path, t
 # Nothing to index, which is B28
 
 
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path) -> Path:
+    """An index root with a base of one good document."""
+    folder = tmp_path_factory.mktemp("good")
+    (folder / "docs").mkdir()
+    (folder / "docs" / "a.md").write_text("Good.")
+    flags = ("--kb", "kb", "--embed-model", str(tiny_embedder), "--indexes", str(folder / "indexes"), "--offline")
+    assert run("ingest", str(folder / "docs"), *flags).code == 0
+    return folder / "indexes"
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -429,15 +441,12 @@ def test_b16_a_long_file_of_short_lines_is_cut_in_bounded_time(tmp_path: Path, t
     ],
 )
 def test_b28_nothing_to_index_is_a_sentence_and_leaves_the_old_index_alone(
-    tmp_path: Path, tiny_embedder: Path, make: Callable[[Path], object], message: str
+    tmp_path: Path, good: Path, make: Callable[[Path], object], message: str
 ) -> None:
-    good = tmp_path / "good"
-    good.mkdir()
-    (good / "a.md").write_text("Good.")
-    arguments = ["--kb", "kb", "--embed-model", str(tiny_embedder), "--indexes", str(tmp_path / "indexes"), "--offline"]
-    assert run("ingest", str(good), *arguments).code == 0
+    shutil.copytree(good, tmp_path / "indexes")
     make(tmp_path / "other")
-    outcome = run("ingest", str(tmp_path / "other"), *arguments, "--replace-sources")
+    flags = ("--kb", "kb", "--indexes", str(tmp_path / "indexes"), "--offline", "--replace-sources")
+    outcome = run("ingest", str(tmp_path / "other"), *flags)
     assert outcome.code == 2
     assert message in outcome.messages
     assert "Traceback" not in outcome.messages

@@ -21,7 +21,7 @@ def drawn_page(name: str, *, language: str = "en", **state: object) -> AppTest:
 
 def drawn(script: str, *, language: str = "en", **state: object) -> AppTest:
     """Run a script that draws a part of a page."""
-    at = AppTest.from_string(script, default_timeout=60)
+    at = AppTest.from_string(script, default_timeout=300)
     for key, value in ({"lang": language} | state).items():
         at.session_state[key] = value
     return at.run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from urllib.parse import urlsplit
 
-_SECONDS = 10
+_SECONDS = 60
 
 
 def status(address: str, head: str, body: bytes = b"") -> int:

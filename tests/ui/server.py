@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,16 +12,22 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-START_SECONDS = 60
+from tests.conftest import REPOSITORY
+
+START_SECONDS = 300
+# Below the ports that systems give to whoever asks for any: what is free here now is free when a server has started.
+PORTS = range(20_000, 32_000)
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -46,6 +54,16 @@ def running(command: Sequence[str], port: int, environment: dict[str, str], fold
             except subprocess.TimeoutExpired:  # a thread that imports or embeds ends when it is done with that
                 process.kill()
                 process.wait(timeout=20)
+
+
+@contextmanager
+def running_script(script: str, environment: dict[str, str], folder: Path) -> Iterator[str]:
+    """Run another script than the app's, with the app's configuration, until the block ends; give its address."""
+    (folder / "script.py").write_text(script, encoding="utf-8")
+    shutil.copytree(REPOSITORY / ".streamlit", folder / ".streamlit")
+    port = free_port()
+    with running(("streamlit", "run", "script.py", "--server.port", str(port)), port, environment, folder) as address:
+        yield address
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

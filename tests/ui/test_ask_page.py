@@ -11,6 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from rag_app.ui import resources
 from rag_app.ui.ask import page as ask
+from rag_app.ui.ask import turn
+from rag_app.ui.parts import busy_html
 from tests.conftest import REPOSITORY
 from tests.models.checkpoints.rerankers import RERANKERS, publish_reranker
 from tests.real_bases import build_small
@@ -30,7 +32,7 @@ def page(monkeypatch: pytest.MonkeyPatch, indexes: Path, generator: Path | str) 
     monkeypatch.setenv("RAG_APP_INDEXES", str(indexes))
     monkeypatch.setenv("RAG_APP_GENERATOR", str(generator))
     monkeypatch.setenv("RAG_APP_ANSWERING__MAX_NEW_TOKENS", "12")
-    return AppTest.from_file(str(REPOSITORY / "streamlit_app.py"), default_timeout=60).run()
+    return AppTest.from_file(str(REPOSITORY / "streamlit_app.py"), default_timeout=300).run()
 
 
 def cited_answers(at: AppTest) -> list[dict[str, Any]]:
@@ -114,6 +116,27 @@ def test_a_follow_up_is_understood_by_the_question_before(monkeypatch: pytest.Mo
     at.chat_input[0].set_value("and what does the VPN need?").run()
     assert not at.exception
     assert "Asked as: How long is an account locked? And what does the VPN need?" in shown(at)
+
+
+def test_while_the_generator_puts_a_follow_up_in_full_words_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, indexes: Path, page_generator: Path
+) -> None:
+    stages: list[str] = []
+
+    def noted(stage: str) -> str:
+        stages.append(stage)
+        return busy_html(stage)
+
+    monkeypatch.setattr(turn, "busy_html", noted)
+    monkeypatch.setattr("rag_app.models.generating.generator.SMALL_MILLIONS", 0)
+    at = page(monkeypatch, indexes, page_generator)
+    at.chat_input[0].set_value(QUESTION).run()
+    del stages[:]
+    at.chat_input[0].set_value("and what does the VPN need?").run()
+    assert not at.exception
+    rephrasing = stages.index("Putting the question in full words ...")
+    assert "Searching ..." in stages[rephrasing:]
+    assert "Reading the passages ..." not in stages[: stages.index("Searching ...", rephrasing)]
 
 
 @pytest.mark.parametrize("question", ["?!", "   。"], ids=["punctuation", "blank"])

@@ -39,8 +39,8 @@ def address(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path) -> It
 
 def ask(page: Page, question: str) -> None:
     begin(page, question)
-    expect(page.get_by_text(question)).to_have_count(1, timeout=60_000)
-    page.wait_for_selector(DONE, timeout=60_000)
+    expect(page.get_by_text(question)).to_have_count(1)
+    page.wait_for_selector(DONE)
 
 
 def test_a_question_that_is_asked_from_further_up_comes_into_sight(browser: Browser, address: str) -> None:

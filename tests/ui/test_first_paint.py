@@ -1,18 +1,21 @@
-"""The first page imports nothing slow, and its title is on the screen at most two seconds after it was asked for."""
+"""The first page imports nothing slow, and its title is on the screen soon after a cold start: within two seconds."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.ui.server import free_port, running
-from tests.ui.visit import CHROMIUM
+from tests.ui.server import free_port, running, running_script
+from tests.ui.visit import CHROMIUM, WAIT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # What costs seconds to import, or is of use only once a question is asked.
 SLOW = ("torch", "transformers", "sentence_transformers", "llama_index", "scipy", "altair", "huggingface_hub")
@@ -23,7 +26,7 @@ FIRST_RUN = f"""
 import sys
 from streamlit.testing.v1 import AppTest
 
-at = AppTest.from_file({str(REPOSITORY / "streamlit_app.py")!r}, default_timeout=60).run()
+at = AppTest.from_file({str(REPOSITORY / "streamlit_app.py")!r}, default_timeout=300).run()
 assert not at.exception, at.exception
 assert at.title, "nothing is on the page"
 print(" ".join(name for name in {SLOW!r} if name in sys.modules))
@@ -77,24 +80,42 @@ def test_a_question_that_is_asked_while_libraries_are_imported_waits_for_them(se
     assert run.returncode == 0, run.stderr
 
 
+BARE_APP = "import streamlit as st\n\nst.title('Here')\n"
+
+
+def seconds_to_title(browser: Browser, address: str) -> float:
+    page = browser.new_page()
+    page.set_default_timeout(WAIT)
+    began = time.perf_counter()
+    page.goto(address)
+    page.wait_for_selector("h1")
+    seconds = time.perf_counter() - began
+    page.close()
+    return seconds
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_the_first_page_is_painted_within_two_seconds_of_a_cold_start(browser, tmp_path: Path) -> None:
-    """Of several starts the fastest counts, and where others keep the processors busy, it takes its share of them."""
+@pytest.mark.parametrize(
+    "is_machine_idle",
+    [False, pytest.param(True, marks=pytest.mark.matrix)],
+    ids=["beside a bare page", "on an idle machine"],
+)
+def test_the_first_page_is_painted_within_two_seconds_of_a_cold_start(
+    browser: Browser, tmp_path: Path, is_machine_idle: bool
+) -> None:
+    """Of several starts the best counts. Where others keep the processors busy, it may take twice as long as a mere title."""
     seconds = []
     for start in range(STARTS):
-        folder = tmp_path / str(start)
-        folder.mkdir()
+        bare, own = tmp_path / f"bare {start}", tmp_path / f"own {start}"
+        bare.mkdir()
+        own.mkdir()
+        with running_script(BARE_APP, {}, bare) as address:
+            of_title = seconds_to_title(browser, address)
         port = free_port()
-        environment = {"PYTHONPATH": str(REPOSITORY), "RAG_APP_INDEXES": str(folder / "none")}
-        with running(("rag_app", "serve", "--port", str(port)), port, environment, folder) as address:
-            page = browser.new_page()
-            began = time.perf_counter()
-            page.goto(address)
-            page.wait_for_selector("h1", timeout=60_000)
-            seconds.append(time.perf_counter() - began)
-            page.close()
-        allowed = SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-        if seconds[-1] <= allowed:
-            break
-    assert min(seconds) <= allowed, (seconds, allowed)
+        environment = {"PYTHONPATH": str(REPOSITORY), "RAG_APP_INDEXES": str(own / "none")}
+        with running(("rag_app", "serve", "--port", str(port)), port, environment, own) as address:
+            seconds.append((seconds_to_title(browser, address), of_title))
+        if seconds[-1][0] <= (SECONDS if is_machine_idle else max(SECONDS, 2 * of_title)):
+            return
+    pytest.fail(f"the title of the first page, and a mere title, took (seconds): {seconds}")

@@ -103,8 +103,9 @@ def test_a_new_generation_is_picked_up_between_two_questions(at: AppTest, notes:
     [(flip, "vectors.faiss"), (cut, "chunks.sqlite"), (flip, "chunks.sqlite"), (Path.unlink, "rows.npy")],
 )
 def test_a_question_to_a_damaged_generation_is_answered_from_the_one_before_with_a_notice(
-    at: AppTest, notes: Notes, harm: Callable[[Path], None], name: str
+    at: AppTest, notes: Notes, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], None], name: str
 ) -> None:
+    monkeypatch.setattr(turn, "_PATIENCE_SECONDS", 60)
     ask_for(at, "When does the canteen open?")
     harm(notes.live(name))
     found = ask_for(at, "When does the shuttle leave?")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.conftest import REPOSITORY
 from tests.real_bases import build_small
@@ -82,8 +82,9 @@ def test_no_payload_acts_on_any_page(browser: Browser, address: str) -> None:
     visit.screenshot("payloads")
     for name in PAGES:
         page.get_by_role("link", name=name, exact=True).first.click()
-        page.wait_for_selector("h1", timeout=60_000)
-        page.wait_for_selector(DONE, timeout=60_000)
+        expect(page).to_have_title(f"{name} - rag-app")
+        page.wait_for_selector("h1")
+        page.wait_for_selector(DONE)
         assert page.evaluate(ACTED) == [], name
     assert visit.requested == []
     assert visit.errors == []
