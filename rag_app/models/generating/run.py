@@ -84,6 +84,8 @@ def run(
 def _options(model: Any, task: Task) -> dict[str, Any]:
     import torch
 
+    from rag_app.models.generating.key_value_cache import cache_for
+
     options: dict[str, Any] = {
         "attention_mask": torch.ones_like(task.input_ids),
         "max_new_tokens": task.max_new_tokens,
@@ -98,7 +100,8 @@ def _options(model: Any, task: Task) -> dict[str, Any]:
     if task.temperature > 0:
         options["logits_processor"] = [_Draw(task.temperature, task.seed)]
     if "past_key_values" in inspect.signature(model.forward).parameters:
-        options |= {"use_cache": True, "prefill_chunk_size": _PIECE_TOKENS}
+        cache = cache_for(model, task.input_ids.shape[1] + task.max_new_tokens)
+        options |= {"use_cache": True, "past_key_values": cache, "prefill_chunk_size": _PIECE_TOKENS}
     return options
 
 
