@@ -27,6 +27,8 @@ def load_weights(path: Path, device: str) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
+    from rag_app.models.generating.grouped_attention import group_attention
+
     logging.disable_progress_bar()
     check_folder(path, trusted=False)
     try:
@@ -34,6 +36,8 @@ def load_weights(path: Path, device: str) -> tuple[Any, Any]:
         dtype = dtype_for(device, generating=True)
         model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, trust_remote_code=False, dtype=dtype)
         model = model.to(device).eval()
+        if device == "cpu":
+            group_attention(model)
     except Exception as error:  # damaged files raise what they like: SafetensorError is an Exception and no more
         if is_out_of_memory(error):
             raise ModelLoadError(
