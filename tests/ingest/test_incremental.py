@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ingest import parsing
+from ingest import parsing, parsing_plan
 from rag_app.models import embedder
 from rag_app.sandbox import SandboxPool
 from rag_app.store.knowledge_base import KnowledgeBase
@@ -170,7 +170,7 @@ def test_a_document_that_is_given_up_again_and_comes_out_the_same_changes_nothin
 def test_another_way_of_searching_text_makes_the_indexes_anew(
     built: Outcome, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parsing, "SEARCH_TEXT_VERSION", 99)
+    monkeypatch.setattr(parsing_plan, "SEARCH_TEXT_VERSION", 99)
     assert ingest("--kb", "kb", "--json").report["generation"] == "gen-00000002"
 
 
