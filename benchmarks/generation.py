@@ -4,6 +4,9 @@
 
 Each prompt is given to both, one right after the other, in turns who is first; the ratio is that of a prompt's two times, and
 the median of the ratios counts. Prompts whose two texts differ are counted and left out.
+
+Then each prompt is given once more and stopped, in turns while it is read and when something was written: how long the reader
+had no control at most, closing included, and how long the model then went on.
 """
 
 # ruff: noqa: SLF001 - the rival is the generator's own model, asked directly
@@ -60,6 +63,12 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- |")
     medians = [f"{statistics.median(values):.3f}" for values in (firsts, walls, processors)]
     print(f"| {len(prompts)} | {differing} | {' | '.join(medians)} |")
+    stops = [stopped(generator, prompt, while_reading=number % 2 == 0) for number, prompt in enumerate(prompts)]
+    print()
+    print("| stopped | seconds without control, median, longest | seconds until the model is free, median, longest |")
+    print("| --- | --- | --- |")
+    figures = [f"{statistics.median(seconds):.3f}, {max(seconds):.3f}" for seconds in zip(*stops, strict=True)]
+    print(f"| {len(stops)} | {' | '.join(figures)} |")
 
 
 class Timed:
@@ -97,6 +106,21 @@ def streamed(generator: LocalGenerator, prompt: str, first: list[float]) -> str:
             first.append(time.perf_counter() - began)
         text = response.text
     return text
+
+
+def stopped(generator: LocalGenerator, prompt: str, *, while_reading: bool) -> tuple[float, float]:
+    """Return the seconds for which a reader who stops had no control at most, and those until the model was free."""
+    stream = generator.stream_complete(prompt, formatted=True)
+    longest, began = 0.0, time.perf_counter()
+    for response in stream:
+        longest, began = max(longest, time.perf_counter() - began), time.perf_counter()
+        if while_reading or response.text:
+            break
+    stream.close()
+    closed = time.perf_counter()
+    while generator._queue._tickets:
+        time.sleep(0.001)
+    return max(longest, closed - began), time.perf_counter() - closed
 
 
 def plainly(generator: LocalGenerator, prompt: str, tokens: int) -> str:

@@ -53,3 +53,13 @@ def test_a_model_that_attends_in_its_own_way_goes_on_to() -> None:
     model = model_of("llama", attn_implementation="eager")
     group_attention(model)
     assert model.config._attn_implementation == "eager"
+
+
+def test_an_architecture_that_takes_no_other_way_keeps_its_own() -> None:
+    torch.manual_seed(0)
+    config = AutoConfig.for_model("falcon", vocab_size=50, hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    tokens = torch.randint(0, 50, (1, 24))
+    expected = logits_of(model, tokens)
+    group_attention(model)
+    assert torch.equal(logits_of(model, tokens), expected)
