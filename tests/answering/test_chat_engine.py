@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Generator, Sequence
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, CompletionResponse, CompletionResponseGen, MessageRole
@@ -178,17 +178,22 @@ def test_a_stream_can_be_closed_while_the_generator_only_waits(small_base: Small
     assert [message.content for message in engine.chat_history] == [QUESTION, ""]
 
 
+async def cancelled(awaited: Awaitable[object], llm: WaitingLLM) -> None:
+    """Await something that asks a generator, think better of it, and see that the generator was closed."""
+    task = asyncio.ensure_future(awaited)
+    assert await asyncio.to_thread(llm.asked.wait, 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert llm.closed
+
+
 def test_who_awaits_the_first_text_can_be_cancelled(small_base: SmallBase) -> None:
     llm = WaitingLLM(_BEATS)
 
     async def read_and_think_better_of_it() -> None:
         response = await chat_over(small_base, llm).astream_chat(QUESTION)
-        reading = asyncio.create_task(anext(response.async_response_gen()))
-        assert await asyncio.to_thread(llm.asked.wait, 30)
-        reading.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await reading
-        assert llm.closed
+        await cancelled(anext(response.async_response_gen()), llm)
 
     asyncio.run(read_and_think_better_of_it())
     assert not llm.has_waited_to_the_end
@@ -198,12 +203,7 @@ def test_who_awaits_a_whole_answer_can_be_cancelled_too(small_base: SmallBase) -
     llm = WaitingLLM(_BEATS)
 
     async def ask_and_think_better_of_it() -> None:
-        asking = asyncio.create_task(chat_over(small_base, llm).achat(QUESTION))
-        assert await asyncio.to_thread(llm.asked.wait, 30)
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        assert llm.closed
+        await cancelled(chat_over(small_base, llm).achat(QUESTION), llm)
 
     asyncio.run(ask_and_think_better_of_it())
     assert not llm.has_waited_to_the_end
